@@ -1,0 +1,206 @@
+"""Every object name, and the values that lie under them."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from bloodcell.config import ExperimentConfig, Frozen, GridConfig, ModelT, Name, Sha256, validated
+from bloodcell.errors import CorruptObjectError
+from bloodcell.store import Store
+
+KEY_LENGTH = 20
+"""Hex digits of an experiment's key: 80 bits, of which a billion experiments collide with odds of one in a million."""
+
+
+class ExperimentSpec(Frozen):
+    """What an experiment is given: the object experiments/<key>/config.json.
+
+    `code_version` is the hash of the modules that decide what a training computes.
+    """
+
+    config: ExperimentConfig
+    dataset: str = Field(description="Name of the dataset.")
+    dataset_version: str = Field(description="Hash of its manifest.")
+    code_version: str = Field(description="Hash of the training-side modules.")
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the result: where the weights lie, or what the dataset is called, does not."""
+        decisive = self.config.model_dump(mode="json", exclude={"weights"} if self.config.weights_sha256 else set())
+        text = json.dumps([decisive, self.dataset_version, self.code_version], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+class ClassMetrics(Frozen):
+    """One class of one split; precision, recall and f1 are fractions (0 where undefined)."""
+
+    label: str
+    images: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class SplitMetrics(Frozen):
+    """How the trained model does on one split, dropout off.
+
+    Attributes:
+        images: Number of images.
+        sources: Number of source cells behind them (equal to `images` where sources are unknown).
+        loss: Mean cross-entropy in nats.
+        accuracy, balanced_accuracy, macro_f1: Fractions.
+        classes: Per class, in label order.
+        confusion: Counts; row i, column j holds images of class i called class j.
+    """
+
+    images: int
+    sources: int
+    loss: float
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    classes: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class EpochRecord(Frozen):
+    """One epoch of the history. `loss` and `accuracy` are means over the epoch, dropout on, as Keras reports them."""
+
+    epoch: int = Field(description="From 1.")
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float = Field(description="Wall-clock of the epoch's training and validation, in seconds.")
+
+
+class ExperimentResult(Frozen):
+    """The outcome of an experiment: the object result.json, written last. Its presence means the experiment is done."""
+
+    key: str
+    spec: ExperimentSpec
+    labels: tuple[str, ...]
+    sources_known: bool = Field(description="Whether the dataset names the source cell of each image.")
+    metrics: dict[str, SplitMetrics] = Field(
+        description="By split: train, validation, test, and seen where there is one."
+    )
+    history: tuple[EpochRecord, ...]
+    learning_seconds: float = Field(description="Wall-clock of training including validation, in seconds.")
+    parameters: int = Field(description="Weights of the model, trained or not.")
+    finished: datetime
+    environment: dict[str, Any] = Field(description="What environment.json holds.")
+    files: dict[str, Sha256] = Field(description="SHA-256 of every other artifact, by file name.")
+
+
+class RowOutcome(Frozen):
+    """What became of one row in one grid run.
+
+    Attributes:
+        status: `trained` now, `reused` from an earlier run, or `failed`.
+        reason: Why it failed; empty otherwise.
+    """
+
+    name: Name
+    key: str
+    config: ExperimentConfig
+    changed: dict[str, Any]
+    status: str = Field(pattern="^(trained|reused|failed)$")
+    reason: str = ""
+
+
+class GridRun(Frozen):
+    """One run of a grid: the object grids/<name>/<run id>/grid.json."""
+
+    run_id: str
+    grid: GridConfig
+    dataset: str
+    dataset_version: str
+    code_version: str
+    rows: tuple[RowOutcome, ...]
+    started: datetime
+    finished: datetime
+    command: str = Field("", description="The command that ran it.")
+
+
+def experiment(key: str, file: str) -> str:
+    """Name of an experiment's artifact."""
+    return f"experiments/{key}/{file}"
+
+
+def grid_run(grid: str, run_id: str, file: str) -> str:
+    """Name of an artifact of a grid run."""
+    return f"grids/{grid}/{run_id}/{file}"
+
+
+def latest_grid_run(grid: str) -> str:
+    """Name of the pointer to a grid's newest run."""
+    return f"grids/{grid}/latest.json"
+
+
+def dataset(name: str, version: str, file: str) -> str:
+    """Name of an object of a dataset version."""
+    return f"datasets/{name}/{version}/{file}"
+
+
+def latest_dataset(name: str) -> str:
+    """Name of the pointer to a dataset's newest version."""
+    return f"datasets/{name}/latest.json"
+
+
+def is_done(store: Store, key: str) -> bool:
+    """Whether the experiment has a result."""
+    return store.exists(experiment(key, "result.json"))
+
+
+def read_spec(store: Store, key: str) -> ExperimentSpec:
+    """The experiment's config.json.
+
+    Raises:
+        ObjectNotFoundError: There is none.
+        CorruptObjectError: It does not validate.
+    """
+    return read_model(store, experiment(key, "config.json"), ExperimentSpec)
+
+
+def read_result(store: Store, key: str) -> ExperimentResult:
+    """The experiment's result.json.
+
+    Raises:
+        ObjectNotFoundError: The experiment is not done.
+        CorruptObjectError: It does not validate.
+    """
+    return read_model(store, experiment(key, "result.json"), ExperimentResult)
+
+
+def read_grid_run(store: Store, grid: str, run_id: str) -> GridRun:
+    """The grid.json of a run.
+
+    Raises:
+        ObjectNotFoundError: There is none.
+        CorruptObjectError: It does not validate.
+    """
+    return read_model(store, grid_run(grid, run_id, "grid.json"), GridRun)
+
+
+def write_model(store: Store, name: str, value: Frozen) -> None:
+    """Write a value as indented JSON."""
+    store.write(name, value.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_model(store: Store, name: str, model: type[ModelT]) -> ModelT:
+    """The value at `name`.
+
+    Raises:
+        ObjectNotFoundError: There is no such object.
+        CorruptObjectError: It is not JSON, or does not validate.
+    """
+    try:
+        value = json.loads(store.read(name))
+    except ValueError as error:
+        raise CorruptObjectError(
+            f"{name} in {store.url} is not JSON", remedy="delete the object and run again"
+        ) from error
+    return validated(model, value, source=f"{name} in {store.url}", error=CorruptObjectError)

@@ -1,0 +1,304 @@
+"""What an experiment and a grid are: frozen values that refuse unknown fields. No I/O happens here."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from itertools import product
+from pathlib import PurePosixPath
+from textwrap import indent
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from bloodcell.backbones import BACKBONES, Backbone
+from bloodcell.errors import BloodcellError, ConfigError
+
+WEIGHTS_PREFIX = "weights/"
+"""Object names that start so are weights in the store; every other path is a file of this machine."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""A name that is safe as a path segment, an object name and a Prefect run name."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of every configuration value: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EarlyStopping(Frozen):
+    """Stop before `epochs` when a validation figure no longer improves."""
+
+    monitor: Literal["val_loss", "val_accuracy"] = Field("val_loss", description="Figure that must improve.")
+    patience: int = Field(3, ge=1, description="Epochs without improvement before training stops.")
+    min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as improvement, in the figure's unit.")
+    restore_best: bool = Field(True, description="Whether the model of the best epoch is kept, not that of the last.")
+
+
+class Augmentation(Frozen):
+    """Random changes of each training image, drawn anew every epoch; evaluation images are never changed."""
+
+    horizontal_flip: bool = Field(False, description="Mirror left and right with probability one half.")
+    vertical_flip: bool = Field(False, description="Mirror top and bottom with probability one half.")
+    rotation: float = Field(0.0, ge=0, le=180, description="Largest rotation to either side, in degrees.")
+    shift: float = Field(0.0, ge=0, le=0.5, description="Largest shift along each axis, as a fraction of the side.")
+
+
+class ExperimentConfig(Frozen):
+    """Everything that decides what one training computes, and nothing that does not.
+
+    Where things run (store, cache, device, threads) is `bloodcell.settings.Settings`.
+    """
+
+    backbone: Literal["MobileNet", "InceptionV3", "ResNet50", "Xception", "VGG16"] = Field(
+        "InceptionV3", description="Network of keras.applications; a row of bloodcell.backbones.BACKBONES."
+    )
+    width: float = Field(
+        1.0, gt=0, le=2, description="Width multiplier of the channels (Keras's alpha); MobileNet only."
+    )
+    weights: str = Field(
+        "imagenet",
+        min_length=1,
+        description="Start of the backbone: `imagenet` (Keras downloads it), `none` (random), an object of the store "
+        "(`weights/<file>`), or a .weights.h5 file of this machine.",
+    )
+    weights_sha256: Sha256 | None = Field(None, description="SHA-256 the weights must have; computed where left out.")
+    hidden_layers: int = Field(1, ge=0, le=16, description="Dense layers between Flatten and the softmax.")
+    dense_units: int = Field(8, ge=1, le=65536, description="Units of each hidden layer.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Fraction of units dropped after each hidden layer.")
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
+        "adam", description="Keras optimizer, with Keras's defaults but for the learning rate."
+    )
+    learning_rate: float = Field(1e-5, gt=0, le=1, description="Step size of the optimizer.")
+    image_size: int | None = Field(
+        None, ge=8, le=2048, description="Side of the square input, in pixels; the backbone's own size where left out."
+    )
+    batch_size: int = Field(32, ge=1, le=8192, description="Images a training step.")
+    epochs: int = Field(10, ge=1, le=10000, description="Passes over the training images, at most.")
+    early_stopping: EarlyStopping | None = Field(None, description="When to stop early; never where left out.")
+    trainable: Literal["all", "head"] | Annotated[int, Field(ge=1)] = Field(
+        "all", description="Layers that train: `all`, the `head` alone, or the head and this many last backbone layers."
+    )
+    augmentation: Augmentation | None = Field(
+        None, description="Random changes of the training images; none by default."
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32", description="Keras dtype policy: the type computed in; variables stay float32."
+    )
+    split: Literal["source", "folder", "pooled"] = Field(
+        "source", description="Evaluation protocol: which images train, validate and test; see bloodcell.data.splits."
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0, lt=1, description="Share of the non-test sources (split `source`) or images held out for validation."
+    )
+    test_fraction: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share held out for the test where the dataset declares none, or `pooled` ignores it.",
+    )
+    seen_fraction: float = Field(
+        0.1, gt=0, lt=1, description="Share of the training images that split `source` holds out to score seen cells."
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Seed of the split, initial head weights, dropout and image order."
+    )
+
+    @model_validator(mode="after")
+    def _fits_backbone(self) -> Self:
+        row = BACKBONES[self.backbone]
+        if self.image_size is not None and self.image_size < row.minimum_size:
+            raise ValueError(
+                f"image_size is {self.image_size} px; {self.backbone} accepts {row.minimum_size} px or more. "
+                f"Remedy: set image_size to {row.minimum_size} or more, or choose another backbone"
+            )
+        if self.width != 1.0 and not row.has_width:
+            raise ValueError(f"width is {self.width}; {self.backbone} has no width multiplier. Remedy: leave width out")
+        if self.weights == "imagenet" and self.width not in row.imagenet_widths:
+            widths = ", ".join(map(str, row.imagenet_widths))
+            raise ValueError(
+                f"width is {self.width}; ImageNet weights of {self.backbone} exist for {widths}. "
+                "Remedy: choose one of these, or set weights: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_weights(self) -> Self:
+        if self.weights in ("imagenet", "none"):
+            if self.weights_sha256 is not None:
+                raise ValueError(
+                    f"weights_sha256 goes with a weights file, not with weights: {self.weights}. Remove it"
+                )
+        elif not self.weights.endswith(".weights.h5"):
+            raise ValueError(
+                f"weights is {self.weights!r}; accepted are `imagenet`, `none`, an object `weights/<file>.weights.h5`, "
+                "or the path of a .weights.h5 file as Model.save_weights writes it"
+            )
+        elif self.weights_in_store and len(PurePosixPath(self.weights).parts) != 2:
+            raise ValueError(
+                f"weights is {self.weights!r}; an object's name is `weights/<file>`, without further folders"
+            )
+        return self
+
+    @property
+    def weights_in_store(self) -> bool:
+        """Whether `weights` names an object of the store."""
+        return self.weights.startswith(WEIGHTS_PREFIX)
+
+    @property
+    def side(self) -> int:
+        """Side of the input images in pixels, with the backbone's default applied."""
+        return self.image_size or self.row.image_size
+
+    @property
+    def row(self) -> Backbone:
+        """This backbone's row of `BACKBONES`."""
+        return BACKBONES[self.backbone]
+
+    @property
+    def network(self) -> str:
+        """The backbone with its width where that is not 1, as in `MobileNet(0.5)`."""
+        return self.backbone if self.width == 1.0 else f"{self.backbone}({self.width:g})"
+
+    @property
+    def architecture(self) -> str:
+        """The seed study's notation: `InceptionV3 - F - D(8) - D(8)`."""
+        return " - ".join([self.network, "F", *[f"D({self.dense_units})"] * self.hidden_layers])
+
+
+class GridRow(Frozen):
+    """One experiment of a grid.
+
+    Attributes:
+        changed: The fields in which it differs from the grid's first row, with this row's values.
+    """
+
+    name: Name
+    changed: dict[str, Any]
+    config: ExperimentConfig
+
+
+class GridConfig(Frozen):
+    """A base configuration and how the rows differ from it: by named overrides, or by axes that multiply out."""
+
+    name: Name = Field(description="Name of the grid; its reports lie under grids/<name>/ in the store.")
+    description: str = Field("", description="What the grid asks, in a sentence; the report opens with it.")
+    dataset: str = Field(
+        "blood-cells",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(@[0-9a-f]{8,64})?$",
+        description="Dataset in the store: `name` for its latest version, `name@version` for that one.",
+    )
+    base: dict[str, Any] = Field(default_factory=dict, description="Fields of ExperimentConfig that all rows share.")
+    experiments: dict[Name, dict[str, Any]] | None = Field(
+        None,
+        description="Rows by name, each with the fields it changes; the first is what the others are compared with.",
+    )
+    axes: dict[str, list[Any]] | None = Field(
+        None, description="Values by field; every combination is a row, the first values making the first row."
+    )
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> Self:
+        if (self.experiments is None) == (self.axes is None):
+            raise ValueError("a grid has either `experiments` (named overrides) or `axes` (values that multiply out)")
+        if not (self.experiments or self.axes) or (self.axes and not all(self.axes.values())):
+            raise ValueError("the grid has no rows; name at least one experiment, or at least one value an axis")
+        self.rows  # noqa: B018 - a row that does not validate is an error of the grid
+        return self
+
+    @property
+    def rows(self) -> tuple[GridRow, ...]:
+        """The rows in order; their configs all validate."""
+        named = [(name, _config(name, self.base | fields)) for name, fields in self._overrides()]
+        first = named[0][1]
+        rows = tuple(GridRow(name=name, changed=_changed(first, config), config=config) for name, config in named)
+        if twins := _repeated(rows):
+            raise ValueError(f"rows {twins[0]!r} and {twins[1]!r} have the same configuration; remove one")
+        return rows
+
+    def _overrides(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self.experiments is not None:
+            yield from self.experiments.items()
+            return
+        axes = self.axes or {}
+        for values in product(*axes.values()):
+            fields = dict(zip(axes, values, strict=True))
+            yield "_".join(f"{field}-{value}" for field, value in fields.items()), fields
+
+    def with_overrides(self, fields: Mapping[str, Any]) -> "GridConfig":
+        """This grid with `fields` set in the base.
+
+        Args:
+            fields: Fields of ExperimentConfig and their values. A row's own value wins over the base.
+
+        Raises:
+            ConfigError: A field is unknown, its value is not accepted, or every row sets the field itself.
+        """
+        rows = self.experiments.values() if self.experiments is not None else [self.axes or {}]
+        for field in fields:
+            if all(field in row for row in rows):
+                raise ConfigError(
+                    f"{field} cannot be overridden: every row of grid {self.name!r} sets it",
+                    remedy="copy the grid's YAML file, change the rows there, and pass that file as --grid",
+                )
+        return validated(
+            GridConfig, self.model_dump() | {"base": {**self.base, **fields}}, source=f"grid {self.name!r}"
+        )
+
+
+def validated(model: type[ModelT], value: Any, *, source: str, error: type[BloodcellError] = ConfigError) -> ModelT:
+    """Validate `value`, translating pydantic's report into one error that names each field.
+
+    Args:
+        model: The model to build.
+        value: What was received.
+        source: Where it came from, for the message.
+        error: The class to raise.
+
+    Raises:
+        BloodcellError: `value` does not validate; of class `error`.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as refused:
+        problem = f"{source} is not valid:\n{_explained(refused, model)}"
+        raise error(problem, remedy="correct the fields named above") from refused
+
+
+def _explained(refused: ValidationError, model: type[BaseModel]) -> str:
+    """Pydantic's report as lines that name the field, the value received and what is accepted."""
+    lines = []
+    for item in refused.errors(include_url=False):
+        field = ".".join(map(str, item["loc"]))
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1)
+            message = f"no such field; did you mean {close[0]!r}?" if close else "no such field"
+        elif item["type"] != "value_error":
+            message = f"{message}; received {item['input']!r}"
+        lines.append(f"  {field}: {message}" if field else f"  {message}")
+    return "\n".join(lines)
+
+
+def _config(name: str, fields: dict[str, Any]) -> ExperimentConfig:
+    try:
+        return ExperimentConfig.model_validate(fields)
+    except ValidationError as refused:
+        raise ValueError(f"experiment {name!r}:\n{indent(_explained(refused, ExperimentConfig), '  ')}") from refused
+
+
+def _changed(first: ExperimentConfig, config: ExperimentConfig) -> dict[str, Any]:
+    return {field: value for field, value in config if value != getattr(first, field)}
+
+
+def _repeated(rows: tuple[GridRow, ...]) -> tuple[str, str] | None:
+    """The names of the first two rows with one configuration."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        if (first := seen.setdefault(row.config.model_dump_json(), row.name)) != row.name:
+            return first, row.name
+    return None

@@ -1,0 +1,1 @@
+"""Datasets: from an archive of images to batches on the device."""

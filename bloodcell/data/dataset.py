@@ -1,0 +1,131 @@
+"""A dataset version in the store: its description, its manifest, and how both are read and published.
+
+The order of writing is the promise: shards and manifest first, `dataset.json` when they are all there,
+`latest.json` at the very end. A reader starts from the end and so never sees half a dataset.
+"""
+
+import hashlib
+import io
+from datetime import datetime
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from bloodcell import artifacts
+from bloodcell.config import Frozen, Name, Sha256
+from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
+from bloodcell.store import Store
+
+MANIFEST = pa.schema(
+    [
+        ("path", pa.string()),  # in the archive, below the folders that hold the whole set
+        ("label", pa.string()),
+        ("sha256", pa.string()),  # of the original bytes
+        ("width", pa.int32()),  # pixels
+        ("height", pa.int32()),  # pixels
+        ("declared", pa.string()),  # TRAIN, TEST, TEST_SIMPLE, or empty where the archive declares no split
+        ("source", pa.string()),  # the photographed cell; the image's own SHA-256 where unknown
+        ("shard", pa.int32()),  # number of the shard that holds the bytes
+        ("position", pa.int32()),  # record within that shard, from 0
+    ]
+)
+"""Columns of manifest.parquet. Rows are sorted by SHA-256, so that the order says nothing about the archive's."""
+
+
+class Duplicate(Frozen):
+    """A file that was dropped because its bytes equal another's."""
+
+    dropped: str
+    kept: str
+
+
+class DatasetInfo(Frozen):
+    """The object dataset.json: what a dataset version is.
+
+    `version` is the hash of the manifest's rows.
+    """
+
+    name: Name
+    version: str
+    origin: str = Field(description="File or folder it was read from.")
+    synthetic: bool = Field(description="Whether the images are drawn by a program rather than photographed.")
+    labels: tuple[str, ...] = Field(description="Classes, in alphabetical order; a label's index is its number.")
+    images: int
+    sources: int = Field(description="Source cells; equal to `images` where they are not known.")
+    sources_known: bool
+    declared: dict[str, dict[str, int]] = Field(description="Images by declared split and class.")
+    duplicates: tuple[Duplicate, ...]
+    skipped: tuple[str, ...] = Field(description="Files that are no images, or were left out on request.")
+    shards: dict[str, Sha256] = Field(description="SHA-256 by shard file, in order of shard number.")
+    manifest_sha256: Sha256
+    created: datetime
+
+
+class _Pointer(Frozen):
+    version: str
+
+
+def read_info(store: Store, dataset: str) -> DatasetInfo:
+    """The description of a dataset.
+
+    Args:
+        store: Where it lies.
+        dataset: `name` for the latest version, `name@version` for that one.
+
+    Raises:
+        ObjectNotFoundError: The store has no such dataset.
+    """
+    name, _, version = dataset.partition("@")
+    try:
+        version = version or artifacts.read_model(store, artifacts.latest_dataset(name), _Pointer).version
+        return artifacts.read_model(store, artifacts.dataset(name, version, "dataset.json"), DatasetInfo)
+    except ObjectNotFoundError as error:
+        known = ", ".join(dataset_names(store)) or "none"
+        raise ObjectNotFoundError(
+            f"dataset is {dataset!r}; {store.url} holds {known}",
+            remedy="add it with `bloodcell data push <archive or folder>` (or `bloodcell data synthesize`)",
+        ) from error
+
+
+def dataset_names(store: Store) -> list[str]:
+    """Names of the datasets that have a published version, in alphabetical order."""
+    names = (name.split("/") for name in store.list("datasets/"))
+    return sorted(parts[1] for parts in names if len(parts) == 3 and parts[2] == "latest.json")
+
+
+def read_manifest(store: Store, info: DatasetInfo) -> pd.DataFrame:
+    """The manifest: one row an image, columns as in `MANIFEST`.
+
+    Raises:
+        CorruptObjectError: Its bytes are not those that dataset.json records.
+    """
+    name = artifacts.dataset(info.name, info.version, "manifest.parquet")
+    data = store.read(name)
+    if hashlib.sha256(data).hexdigest() != info.manifest_sha256:
+        raise CorruptObjectError(
+            f"{name} in {store.url} does not have the SHA-256 {info.manifest_sha256}",
+            remedy="delete that version's folder and push the dataset again",
+        )
+    return pd.read_parquet(io.BytesIO(data))
+
+
+def manifest_bytes(manifest: pd.DataFrame) -> bytes:
+    """The manifest as Parquet."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(manifest, schema=MANIFEST, preserve_index=False), buffer)
+    return buffer.getvalue()
+
+
+def manifest_version(manifest: pd.DataFrame) -> str:
+    """Hash of what the manifest says, whatever the Parquet library writes around it."""
+    text = manifest.to_csv(index=False, columns=MANIFEST.names, lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def publish(store: Store, info: DatasetInfo, manifest: bytes) -> None:
+    """Make a version visible whose shards are already in the store."""
+    store.write(artifacts.dataset(info.name, info.version, "manifest.parquet"), manifest)
+    artifacts.write_model(store, artifacts.dataset(info.name, info.version, "dataset.json"), info)
+    artifacts.write_model(store, artifacts.latest_dataset(info.name), _Pointer(version=info.version))

@@ -1,0 +1,64 @@
+"""Progress as one JSON object a line on stdout: how a container speaks to its runner."""
+
+import sys
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Step(_Event):
+    """The experiment began a step that may take a while."""
+
+    event: Literal["step"] = "step"
+    message: str
+
+
+class Epoch(_Event):
+    """An epoch ended. Losses are cross-entropies in nats, accuracies fractions."""
+
+    event: Literal["epoch"] = "epoch"
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+class Done(_Event):
+    """The result is in the store."""
+
+    event: Literal["done"] = "done"
+    message: str
+
+
+class Failure(_Event):
+    """The experiment failed; the exit code tells whether it may be tried again."""
+
+    event: Literal["error"] = "error"
+    problem: str
+    remedy: str
+
+
+Event = Step | Epoch | Done | Failure
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def emit(event: Event) -> None:
+    """Write `event` as one line to stdout, at once."""
+    print(event.model_dump_json(), file=sys.stdout, flush=True)
+
+
+def parse(line: str) -> Event | None:
+    """The event in `line`, or None where it is an ordinary line of log (a library's, say)."""
+    if not line.startswith("{"):
+        return None
+    try:
+        return _EVENT.validate_json(line)
+    except ValidationError:
+        return None

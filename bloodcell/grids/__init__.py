@@ -1,0 +1,48 @@
+"""The named grids, one YAML file each, and how a grid is read."""
+
+from importlib import resources
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from bloodcell.config import GridConfig, validated
+from bloodcell.errors import GridError
+
+
+def grid_names() -> list[str]:
+    """Names of the shipped grids, in alphabetical order."""
+    return sorted(
+        file.name.removesuffix(".yaml") for file in resources.files(__name__).iterdir() if file.name.endswith(".yaml")
+    )
+
+
+def load_grid(name: str) -> GridConfig:
+    """A shipped grid by its name, or the grid in a YAML file.
+
+    Args:
+        name: A name from `grid_names()`, or a path that ends in .yaml or .yml.
+
+    Raises:
+        GridError: There is no such grid or file, it is not YAML, or it does not validate.
+    """
+    if name.endswith((".yaml", ".yml")):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GridError(
+                f"grid file {name} cannot be read: {error}", remedy="check the path and the file"
+            ) from error
+    elif name in grid_names():
+        text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise GridError(
+            f"grid is {name!r}; accepted are {', '.join(grid_names())}, or the path of a .yaml file",
+            remedy="choose one of these, or write the path with its ending",
+        )
+    try:
+        # YAML 1.2 reads 1e-5 as a number and refuses a repeated key, which YAML 1.1 loaders do not.
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise GridError(f"grid {name} is not YAML:\n{error}", remedy="correct the file at the place named") from error
+    return validated(GridConfig, value, source=f"grid {name}", error=GridError)

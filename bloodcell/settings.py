@@ -1,0 +1,30 @@
+"""Where things are on this machine; nothing here changes what an experiment computes."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the environment: each field is the variable BLOODCELL_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="BLOODCELL_", frozen=True, extra="ignore")
+
+    store: str = Field(
+        "file://store", description="URL of the object store; file://<folder>, relative to the work folder."
+    )
+    cache: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bloodcell",
+        description="Folder for downloaded datasets and decoded images; safe to delete at any time.",
+    )
+    slots: int = Field(1, ge=1, description="Experiments that run at once on this machine.")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads an experiment; the machine's cores shared by the slots where left out."
+    )
+
+    @property
+    def threads_per_experiment(self) -> int:
+        """CPU threads each experiment computes with; at least one."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.slots)
