@@ -51,7 +51,8 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="e
 
 def emit(event: Event) -> None:
     """Write `event` as one line to stdout, at once."""
-    print(event.model_dump_json(), file=sys.stdout, flush=True)
+    sys.stdout.write(event.model_dump_json() + "\n")
+    sys.stdout.flush()
 
 
 def parse(line: str) -> Event | None:

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
-
-from bloodcell.errors import ConfigError
 
 
 class Store(Protocol):
@@ -44,20 +41,3 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Names of the objects that start with `prefix`, which ends in `/`, in lexical order."""
-
-
-def open_store(url: str) -> Store:
-    """The store at `url`.
-
-    Args:
-        url: `file://<folder>`, absolute or relative to the working folder.
-
-    Raises:
-        ConfigError: The scheme is not known.
-    """
-    from bloodcell.store.local import LocalStore
-
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return LocalStore(Path(parts.netloc + parts.path))
-    raise ConfigError(f"store URL is {url!r}; accepted is file://<folder>", remedy="set BLOODCELL_STORE to such a URL")
