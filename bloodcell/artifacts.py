@@ -30,6 +30,7 @@ class ExperimentSpec(Frozen):
     def key(self) -> str:
         """Hash of all that decides the result: where the weights lie, or what the dataset is called, does not."""
         decisive = self.config.model_dump(mode="json", exclude={"weights"} if self.config.weights_sha256 else set())
+        decisive["image_size"] = self.config.side
         text = json.dumps([decisive, self.dataset_version, self.code_version], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
@@ -109,6 +110,18 @@ class RowOutcome(Frozen):
     changed: dict[str, Any]
     status: str = Field(pattern="^(trained|reused|failed)$")
     reason: str = ""
+
+
+class LatestVersion(Frozen):
+    """The object datasets/<name>/latest.json."""
+
+    version: str
+
+
+class LatestRun(Frozen):
+    """The object grids/<name>/latest.json."""
+
+    run_id: str
 
 
 class GridRun(Frozen):

@@ -1,5 +1,6 @@
 """What an experiment and a grid are: frozen values that refuse unknown fields. No I/O happens here."""
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import product
@@ -15,7 +16,8 @@ from bloodcell.errors import BloodcellError, ConfigError
 WEIGHTS_PREFIX = "weights/"
 """Object names that start so are weights in the store; every other path is a file of this machine."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that is safe as a path segment, an object name and a Prefect run name."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -225,9 +227,9 @@ class GridConfig(Frozen):
             yield from self.experiments.items()
             return
         axes = self.axes or {}
-        for values in product(*axes.values()):
+        for number, values in enumerate(product(*axes.values()), start=1):
             fields = dict(zip(axes, values, strict=True))
-            yield "_".join(f"{field}-{value}" for field, value in fields.items()), fields
+            yield _axes_name(fields, number), fields
 
     def with_overrides(self, fields: Mapping[str, Any]) -> "GridConfig":
         """This grid with `fields` set in the base.
@@ -291,6 +293,12 @@ def _config(name: str, fields: dict[str, Any]) -> ExperimentConfig:
         raise ValueError(f"experiment {name!r}:\n{indent(_explained(refused, ExperimentConfig), '  ')}") from refused
 
 
+def _axes_name(fields: dict[str, Any], number: int) -> str:
+    """The values of a row as its name, or its number where they do not make one."""
+    name = "_".join(f"{field}-{value}" for field, value in fields.items())
+    return name if re.fullmatch(NAME_PATTERN, name) else f"row-{number:03d}"
+
+
 def _changed(first: ExperimentConfig, config: ExperimentConfig) -> dict[str, Any]:
     return {field: value for field, value in config if value != getattr(first, field)}
 
@@ -299,6 +307,10 @@ def _repeated(rows: tuple[GridRow, ...]) -> tuple[str, str] | None:
     """The names of the first two rows with one configuration."""
     seen: dict[str, str] = {}
     for row in rows:
-        if (first := seen.setdefault(row.config.model_dump_json(), row.name)) != row.name:
+        if (
+            first := seen.setdefault(
+                row.config.model_copy(update={"image_size": row.config.side}).model_dump_json(), row.name
+            )
+        ) != row.name:
             return first, row.name
     return None

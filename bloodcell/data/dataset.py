@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from bloodcell import artifacts
+from bloodcell.artifacts import LatestVersion
 from bloodcell.config import Frozen, Name, Sha256
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 from bloodcell.store import Store
@@ -63,10 +64,6 @@ class DatasetInfo(Frozen):
     created: datetime
 
 
-class _Pointer(Frozen):
-    version: str
-
-
 def read_info(store: Store, dataset: str) -> DatasetInfo:
     """The description of a dataset.
 
@@ -79,7 +76,7 @@ def read_info(store: Store, dataset: str) -> DatasetInfo:
     """
     name, _, version = dataset.partition("@")
     try:
-        version = version or artifacts.read_model(store, artifacts.latest_dataset(name), _Pointer).version
+        version = version or artifacts.read_model(store, artifacts.latest_dataset(name), LatestVersion).version
         return artifacts.read_model(store, artifacts.dataset(name, version, "dataset.json"), DatasetInfo)
     except ObjectNotFoundError as error:
         known = ", ".join(dataset_names(store)) or "none"
@@ -128,4 +125,9 @@ def publish(store: Store, info: DatasetInfo, manifest: bytes) -> None:
     """Make a version visible whose shards are already in the store."""
     store.write(artifacts.dataset(info.name, info.version, "manifest.parquet"), manifest)
     artifacts.write_model(store, artifacts.dataset(info.name, info.version, "dataset.json"), info)
-    artifacts.write_model(store, artifacts.latest_dataset(info.name), _Pointer(version=info.version))
+    point_latest(store, info)
+
+
+def point_latest(store: Store, info: DatasetInfo) -> None:
+    """Make a version that is in the store the one its name alone means."""
+    artifacts.write_model(store, artifacts.latest_dataset(info.name), LatestVersion(version=info.version))

@@ -1,0 +1,54 @@
+# Every target makes .venv when it is missing, from the lock file; nothing else is installed or changed.
+#   make demo                          seven small trainings on synthetic images, and their report
+#   make test                          the fast tests
+#   make check                         format, lint and types
+#   make grid DATA=<zip or folder>     the seven experiments on your images
+#                [GRID=mobilenet] [SET="epochs=4 image_size=128"]
+#   make lock                          bring the lock files up to date with pyproject.toml
+# On a GPU host: EXTRA=gpu, once, before the first target.
+
+PYTHON ?= python3
+EXTRA ?= cpu
+GRID ?= blood-cell
+DATASET ?= blood-cells
+SET ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/installed-$(EXTRA)
+
+.PHONY: demo test check grid lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/bloodcell data synthesize --name synthetic
+	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
+
+grid: $(INSTALLED)
+ifndef DATA
+	$(error DATA is not set; give the archive or folder of your images: make grid DATA=<zip or folder> [GRID=$(GRID)])
+endif
+	$(BIN)/bloodcell data push --name $(DATASET) $(DATA)
+	$(BIN)/python -m flows.grid --grid $(GRID) --dataset $(DATASET) $(addprefix --set ,$(SET))
+
+test: $(INSTALLED)
+	$(BIN)/pytest -n 2 -q
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock: $(INSTALLED)
+	for extra in cpu gpu; do \
+	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --extra dev --universal --generate-hashes \
+	    --no-emit-index-url --no-header -o requirements-$$extra.txt || exit 1; \
+	done
+
+$(INSTALLED): requirements-$(EXTRA).txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python {sys.version.split()[0]} found; 3.11 or newer is needed: make PYTHON=<python3.11>")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$(EXTRA).txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

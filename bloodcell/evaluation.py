@@ -1,0 +1,71 @@
+"""From probabilities to metrics. Knows nothing of TensorFlow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+
+from bloodcell.artifacts import ClassMetrics, SplitMetrics
+
+SPLITS = ("train", "validation", "test", "seen")
+"""Splits that are scored, in the order they are shown."""
+
+
+def probability_column(label: str) -> str:
+    """Name of the column of predictions.parquet that holds the probability of a class."""
+    return f"p_{label}"
+
+
+def predictions_table(
+    manifest: pd.DataFrame, split: pd.Series, probabilities: npt.NDArray[np.float32], labels: Sequence[str]
+) -> pd.DataFrame:
+    """One row an image: where it is from, its split and label, the class called, and every probability.
+
+    Args:
+        manifest: The images that were scored.
+        split: The split of each.
+        probabilities: Shape (images, classes), rows summing to one.
+        labels: Classes in the order of the columns of `probabilities`.
+
+    Returns:
+        Columns path, sha256, source, split, label, predicted, and p_<label> a class.
+    """
+    table = manifest[["path", "sha256", "source", "label"]].assign(split=split).reset_index(drop=True)
+    table["predicted"] = np.asarray(labels)[probabilities.argmax(axis=1)]
+    for number, label in enumerate(labels):
+        table[probability_column(label)] = probabilities[:, number]
+    return table
+
+
+def score(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, SplitMetrics]:
+    """Metrics of every split that has images, from the table of `predictions_table`."""
+    present = [split for split in SPLITS if (predictions["split"] == split).any()]
+    return {split: _score_split(predictions[predictions["split"] == split], labels) for split in present}
+
+
+def _score_split(images: pd.DataFrame, labels: Sequence[str]) -> SplitMetrics:
+    true, called = images["label"], images["predicted"]
+    columns = [probability_column(label) for label in labels]
+    # float32 rows sum to one only within 1e-7, which log_loss warns of.
+    probabilities = images[columns].to_numpy(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    precision, recall, f1, counts = precision_recall_fscore_support(
+        true, called, labels=list(labels), zero_division=0.0
+    )
+    confusion = confusion_matrix(true, called, labels=list(labels))
+    classes = tuple(
+        ClassMetrics(label=label, images=int(counts[i]), precision=precision[i], recall=recall[i], f1=f1[i])
+        for i, label in enumerate(labels)
+    )
+    return SplitMetrics(
+        images=len(images),
+        sources=images["source"].nunique(),
+        loss=float(log_loss(true, probabilities, labels=list(labels))),
+        accuracy=float(np.trace(confusion) / len(images)),
+        balanced_accuracy=float(balanced_accuracy_score(true, called)),
+        macro_f1=float(np.mean(f1)),
+        classes=classes,
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )

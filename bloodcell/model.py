@@ -1,0 +1,118 @@
+"""The network: an ImageNet backbone, Flatten, hidden layers with dropout, softmax.
+
+The model takes images as they are (RGB, 0 to 255); what the backbone wants of its input is part of
+the graph. So a saved model needs no companion code, and stock Keras loads it.
+"""
+
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from bloodcell.config import Augmentation, ExperimentConfig
+from bloodcell.errors import WeightsError
+
+
+def build_model(config: ExperimentConfig, classes: int, weights: Path | None = None) -> keras.Model:
+    """The untrained, compiled model of an experiment.
+
+    Input is float32 or uint8 of shape (batch, side, side, 3), RGB from 0 to 255; output float32 of shape
+    (batch, classes), probabilities. Initial weights come from Keras's global seed.
+
+    Args:
+        config: The experiment.
+        classes: Number of classes.
+        weights: The backbone's weights file where `config.weights` names one.
+
+    Raises:
+        WeightsError: The weights do not fit the backbone, or ImageNet's cannot be downloaded.
+    """
+    keras.config.set_dtype_policy(config.precision)
+    backbone = _backbone(config, weights)
+    _freeze(backbone, config)
+    image = keras.Input((config.side, config.side, 3), name="image")
+    x = image
+    for layer in _augmentation(config.augmentation):
+        x = layer(x)
+    x = _keras_module(config).preprocess_input(x)
+    x = keras.layers.Flatten()(backbone(x))
+    for _ in range(config.hidden_layers):
+        x = keras.layers.Dense(config.dense_units, activation="relu")(x)
+        x = keras.layers.Dropout(config.dropout)(x)
+    # Probabilities stay float32 under mixed precision: float16 has no room for small ones.
+    probabilities = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
+    model = keras.Model(image, probabilities, name=config.backbone.lower())
+    model.compile(
+        optimizer=keras.optimizers.get(
+            {"class_name": config.optimizer, "config": {"learning_rate": config.learning_rate}}
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    return model
+
+
+def _keras_module(config: ExperimentConfig) -> Any:
+    return import_module(f"keras.applications.{config.row.module}")
+
+
+def _backbone(config: ExperimentConfig, weights: Path | None) -> keras.Model:
+    options: dict[str, Any] = {"alpha": config.width} if config.row.has_width else {}
+    imagenet = "imagenet" if config.weights == "imagenet" else None
+    constructor = getattr(_keras_module(config), config.row.constructor)
+    try:
+        backbone = constructor(
+            include_top=False, weights=imagenet, input_shape=(config.side, config.side, 3), **options
+        )
+    except Exception as error:  # keras.utils.get_file raises a bare Exception
+        if imagenet is None:
+            raise
+        raise WeightsError(
+            f"ImageNet weights of {config.network} could not be downloaded: {error}",
+            remedy="check the network, or name a file: weights: <path>.weights.h5",
+        ) from error
+    if weights is not None:
+        try:
+            # Keras only warns of layers for which the file holds nothing, and leaves them random.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                backbone.load_weights(weights)
+        except (ValueError, KeyError, OSError, UserWarning) as error:
+            raise WeightsError(
+                f"{config.weights} does not fit {config.network} without its top: {_first_line(error)}",
+                remedy="name weights that Model.save_weights wrote for this backbone and width with include_top=False",
+            ) from error
+    return backbone
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _freeze(backbone: keras.Model, config: ExperimentConfig) -> None:
+    """Let only the layers train that the configuration names; frozen batch normalisation keeps its statistics."""
+    if config.trainable == "all":
+        return
+    weighted = [layer for layer in backbone.layers if layer.weights]
+    count = 0 if config.trainable == "head" else config.trainable
+    for layer in weighted[: max(0, len(weighted) - count)]:
+        layer.trainable = False
+
+
+def _augmentation(augmentation: Augmentation | None) -> list[keras.Layer]:
+    """Layers that act in training alone."""
+    if augmentation is None:
+        return []
+    layers: list[keras.Layer] = []
+    if augmentation.horizontal_flip or augmentation.vertical_flip:
+        both = augmentation.horizontal_flip and augmentation.vertical_flip
+        mode = "horizontal_and_vertical" if both else "horizontal" if augmentation.horizontal_flip else "vertical"
+        layers.append(keras.layers.RandomFlip(mode))
+    if augmentation.rotation:
+        layers.append(keras.layers.RandomRotation(augmentation.rotation / 360))
+    if augmentation.shift:
+        layers.append(keras.layers.RandomTranslation(augmentation.shift, augmentation.shift))
+    return layers

@@ -1,0 +1,89 @@
+"""What a result came from: code, packages, machine."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+_TRAINING_SIDE = (
+    "backbones.py",
+    "data/pipeline.py",
+    "data/splits.py",
+    "evaluation.py",
+    "experiment.py",
+    "model.py",
+    "training.py",
+)
+"""Modules that decide what a training computes; a change in any other retrains nothing."""
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow", "prefect")
+
+
+@cache
+def code_version() -> str:
+    """Hash of the training-side modules: 12 hex digits."""
+    package = resources.files("bloodcell")
+    digest = hashlib.sha256()
+    for name in _TRAINING_SIDE:
+        digest.update(name.encode() + b"\0" + package.joinpath(name).read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def environment(*, device: str, threads: int) -> dict[str, Any]:
+    """The part of environment.json that does not depend on the experiment.
+
+    Args:
+        device: What computed: `CPU`, or the GPU's name.
+        threads: CPU threads computed with.
+    """
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "platform": platform.platform(),
+        "device": device,
+        "processor": _processor(),
+        "threads": threads,
+        "git_commit": git_commit(),
+        "code_version": code_version(),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout the code runs from, `+changes` added where it differs; None outside a checkout.
+
+    An image is built without .git; there the variable BLOODCELL_GIT_COMMIT holds the commit.
+    """
+    if commit := os.environ.get("BLOODCELL_GIT_COMMIT"):
+        return commit
+    root = Path(__file__).parent.parent
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(root, "status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The CPU's model name, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

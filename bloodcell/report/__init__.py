@@ -1,0 +1,85 @@
+"""The report of a grid run: table, pictures, reflections and provenance, as Markdown, one HTML file and CSV."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentResult, GridRun, LatestRun
+from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report import plots, provenance, summary
+from bloodcell.report.formatting import setting_text
+from bloodcell.report.reflections import reflect
+from bloodcell.report.rendering import report_html, report_markdown
+from bloodcell.report.rows import SPLITS, Row, finished, rows_of
+from bloodcell.report.table import results_csv, results_table
+from bloodcell.store import Store
+
+__all__ = ["build_report", "publish"]
+
+
+def build_report(run: GridRun, info: DatasetInfo, results: Mapping[str, ExperimentResult]) -> dict[str, bytes]:
+    """Draw and write the report; nothing is stored.
+
+    Args:
+        run: The grid run with the outcome of every row.
+        info: The dataset it ran on.
+        results: By key, those of the rows that are done. Rows without one appear with their reason.
+
+    Returns:
+        By file name below the grid run: report.md, report.html, results.csv and plots/*.png.
+    """
+    rows = rows_of(run, results)
+    pictures = _pictures(rows, " (synthetic images)" if info.synthetic else "")
+    title = summary.title(run, info)
+    markdown = report_markdown(title=title, **_context(run, info, rows))
+    return {
+        "report.md": markdown.encode(),
+        "report.html": report_html(markdown, pictures, title).encode(),
+        "results.csv": results_csv(rows),
+        **pictures,
+    }
+
+
+def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
+    """Write a report, then the run's grid.json, and last the pointer to the grid's newest run.
+
+    Args:
+        store: Where to.
+        run: The grid run.
+        files: As from `build_report`.
+    """
+    for file, data in files.items():
+        store.write(artifacts.grid_run(run.grid.name, run.run_id, file), data)
+    artifacts.write_model(store, artifacts.grid_run(run.grid.name, run.run_id, "grid.json"), run)
+    artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))
+
+
+def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
+    done = finished(rows)
+    pictures = {}
+    if done:
+        by_name = {row.name: row.result for row in done}
+        pictures["plots/comparison.png"] = plots.comparison(by_name, f"Accuracy against learning time{note}")
+    for row in done:
+        rate = setting_text(row.config, "learning_rate")
+        title = f"{row.name}: {row.config.architecture}, learning rate {rate}{note}"
+        pictures[f"plots/{row.name}-curves.png"] = plots.curves(row.result.history, title)
+        pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(row.test, f"{row.name}: test images{note}")
+    return pictures
+
+
+def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, Any]:
+    """What the template names; plain values, which it escapes."""
+    return {
+        "run": run,
+        "info": info,
+        "rows": rows,
+        "splits": SPLITS,
+        "headline": summary.headline(rows),
+        "cautions": summary.cautions(rows, info),
+        "table": results_table(rows),
+        "several": sum(len(row.changed) > 1 for row in rows),
+        "reflections": reflect(rows),
+        "shared": provenance.shared_settings(rows),
+        "facts": provenance.facts(run, info, rows),
+    }

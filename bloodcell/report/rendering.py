@@ -1,0 +1,107 @@
+"""From values to report.md, and from report.md to the one-file report.html.
+
+In the Markdown template every `{{ value }}` is escaped unless a filter made it Markdown, as HTML templates do:
+a class called `a|b` or a reason with a line break cannot change the document's structure.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bloodcell.report import formatting
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_LEADING = re.compile(r"^(?:[#+=-](?=[#+=\s-]|$)|\d+(?=[.)](?:\s|$)))")
+
+
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> Markdown:
+    """A value as Markdown that shows it literally, on one line.
+
+    The backslash escapes are those of CommonMark 0.31, section 2.4, for the characters that have a meaning within
+    a line or a table's cell, and for what would start a list, heading or rule.
+    """
+    if isinstance(value, Markdown):
+        return value
+    text = " ".join("".join(char if char.isprintable() else " " for char in str(value)).split())
+    text = _SPECIAL.sub(r"\\\g<0>", text)
+    if leading := _LEADING.match(text):
+        # A digit cannot be escaped; the point behind it can.
+        end = leading.end() if leading.group().isdigit() else 0
+        text = f"{text[:end]}\\{text[end:]}"
+    return Markdown(text)
+
+
+def strong(value: object) -> Markdown:
+    """A value in bold."""
+    return Markdown(f"**{escape(value)}**")
+
+
+def report_markdown(**context: Any) -> str:
+    """The report as Markdown.
+
+    Args:
+        **context: The names that templates/report.md.j2 uses.
+    """
+    environment = Environment(
+        loader=PackageLoader("bloodcell.report"),
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - `finalize` escapes, for Markdown
+    )
+    environment.filters |= {
+        "strong": strong,
+        "clock": formatting.clock,
+        "fraction": "{:.4f}".format,
+        "counted": formatting.counted,
+        "setting": formatting.setting_text,
+    }
+    return environment.get_template("report.md.j2").render(context)
+
+
+def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str:
+    """A report as one HTML file that needs nothing else.
+
+    Args:
+        markdown: The report.
+        pictures: PNG by the path under which the report names it.
+        title: Of the page.
+    """
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        for child in token.children or ():
+            if child.type == "image":
+                _embed(child, pictures)
+    body = parser.renderer.render(tokens, parser.options, {})
+    environment = Environment(loader=PackageLoader("bloodcell.report"), undefined=StrictUndefined, autoescape=True)
+    return environment.get_template("report.html.j2").render(title=title, body=body)
+
+
+def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
+    picture = base64.b64encode(pictures[str(image.attrs["src"])]).decode()
+    image.attrSet("src", f"data:image/png;base64,{picture}")
+
+
+def _table_open(*_: object) -> str:
+    # The box scrolls, so that on a phone a wide table does not widen the page.
+    return '<div class="table" tabindex="0"><table>\n'
+
+
+def _table_close(*_: object) -> str:
+    return "</table></div>\n"

@@ -1,0 +1,67 @@
+"""Backbone weights: a user's file becomes an object of the store, named by what it holds."""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+
+from bloodcell.config import WEIGHTS_PREFIX, ExperimentConfig
+from bloodcell.errors import WeightsError
+from bloodcell.store import Store
+
+
+def stage_weights(store: Store, config: ExperimentConfig) -> ExperimentConfig:
+    """Put the weights into the store and return the configuration that names them there, with their SHA-256.
+
+    `imagenet` and `none` are returned as they are. Staging the same file again uploads nothing.
+
+    Raises:
+        WeightsError: The file is missing, or its SHA-256 is another than the configuration says.
+        ObjectNotFoundError: The configuration names an object that the store does not hold.
+    """
+    if config.weights in ("imagenet", "none"):
+        return config
+    if config.weights_in_store:
+        digest = config.weights_sha256 or hashlib.sha256(store.read(config.weights)).hexdigest()
+        return config.model_copy(update={"weights_sha256": digest})
+    path = Path(config.weights).expanduser()
+    digest = _checked_digest(path, config.weights_sha256)
+    name = f"{WEIGHTS_PREFIX}{digest[:12]}-{path.name}"
+    if not store.exists(name):
+        store.upload(path, name)
+    return config.model_copy(update={"weights": name, "weights_sha256": digest})
+
+
+def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path | None:
+    """The weights as a file below `cache`, or None where the configuration names none.
+
+    Raises:
+        WeightsError: The object's SHA-256 is another than the configuration says.
+        ObjectNotFoundError: The store does not hold the object.
+    """
+    if not config.weights_in_store:
+        return None
+    path = cache / "weights" / f"{(config.weights_sha256 or '')[:12]}-{PurePosixPath(config.weights).name}"
+    if not path.exists():
+        store.download(config.weights, path)
+    try:
+        _checked_digest(path, config.weights_sha256)
+    except WeightsError:
+        path.unlink()
+        raise
+    return path
+
+
+def _checked_digest(path: Path, expected: str | None) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(
+            f"weights file {path} cannot be read: {error.strerror}",
+            remedy="name a .weights.h5 file, an object `weights/<file>` of the store, `imagenet` or `none`",
+        ) from error
+    if expected is not None and digest != expected:
+        raise WeightsError(
+            f"weights file {path} has the SHA-256 {digest}, not {expected}",
+            remedy="fetch the file again, or correct weights_sha256",
+        )
+    return digest

@@ -1,0 +1,87 @@
+"""Run one experiment of a grid."""
+
+import re
+from collections.abc import Callable
+from typing import cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+
+from bloodcell.errors import TransientError
+from bloodcell.events import Done, Epoch, Event
+from tasks.plan import PlannedRow
+from tasks.runners import Runner
+from tasks.runners.base import error_of
+
+_BAR_CELLS = 20
+
+
+def is_worth_retrying(task: object, task_run: TaskRun, state: State) -> bool:  # noqa: ARG001
+    """Whether another attempt may succeed: bad data and bad configuration stay bad."""
+    return isinstance(state.result(raise_on_failure=False), TransientError)
+
+
+@task(
+    name="experiment",
+    task_run_name="{planned.row.name}",
+    retries=2,
+    retry_delay_seconds=exponential_backoff(10),
+    retry_condition_fn=is_worth_retrying,
+)
+def run_experiment(runner: Runner, planned: PlannedRow) -> State:
+    """Run the experiment unless it has a result, with its progress in the log and in the Prefect UI.
+
+    Raises:
+        BloodcellError: The experiment failed; the class says whether it is tried again.
+    """
+    logger = get_run_logger()
+    if planned.done:
+        return Completed(name="Reused", message=f"{planned.spec.key} has a result")
+    logger.info("%s: %s", planned.row.name, planned.spec.config.architecture)
+    show = progress_in_prefect(planned.row.name, logger.info)
+    ended = runner.run(planned.spec.key, show, logger.debug)
+    error = error_of(ended)
+    if error is not None:
+        logger.error("\n".join(["last lines of its log:", *ended.tail]))
+        raise error
+    return Completed(name="Trained", message=f"{planned.spec.key} is in the store")
+
+
+def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Event], None]:
+    """A listener that shows events as log lines and as a progress artifact of the current task run.
+
+    Args:
+        name: The row's name.
+        log: Where lines go.
+    """
+    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    # The function is a coroutine in an async task alone; this task is none.
+    artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"progress-{key}", description=name))
+
+    def show(event: Event) -> None:
+        log(line_of(name, event))
+        if isinstance(event, Epoch):
+            update_progress_artifact(artifact, progress=100 * event.epoch / event.epochs)
+        elif isinstance(event, Done):
+            update_progress_artifact(artifact, progress=100.0)
+
+    return show
+
+
+def line_of(name: str, event: Event) -> str:
+    """An event as a line for people: for an epoch a bar and its figures."""
+    match event:
+        case Epoch():
+            filled = round(_BAR_CELLS * event.epoch / event.epochs)
+            bar = "█" * filled + "░" * (_BAR_CELLS - filled)
+            return (
+                f"{name} {bar} {event.epoch}/{event.epochs}  loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  "
+                f"val loss {event.val_loss:.4f}  val accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s"
+            )
+        case _:
+            return f"{name}: {getattr(event, 'message', event)}"

@@ -1,0 +1,66 @@
+"""Decide which experiments a grid needs."""
+
+from dataclasses import dataclass
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
+from bloodcell.config import GridConfig, GridRow
+from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.provenance import code_version
+from bloodcell.store import Store
+from bloodcell.weights import stage_weights
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A row of the grid, the experiment it stands for, and whether that has a result."""
+
+    row: GridRow
+    spec: ExperimentSpec
+    done: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a grid run is to do, on one dataset version."""
+
+    grid: GridConfig
+    dataset: DatasetInfo
+    rows: tuple[PlannedRow, ...]
+
+
+def plan(store: Store, grid: GridConfig) -> Plan:
+    """Resolve a grid against the store, and leave each experiment's config.json there.
+
+    Raises:
+        ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
+        WeightsError: A weights file is missing or not the one named.
+    """
+    info = read_info(store, grid.dataset)
+    rows = []
+    for row in grid.rows:
+        spec = ExperimentSpec(
+            config=stage_weights(store, row.config),
+            dataset=info.name,
+            dataset_version=info.version,
+            code_version=code_version(),
+        )
+        done = artifacts.is_done(store, spec.key)
+        if not done:
+            artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
+        rows.append(PlannedRow(row, spec, done))
+    return Plan(grid, info, tuple(rows))
+
+
+@task(name="plan")
+def plan_grid(store: Store, grid: GridConfig) -> Plan:
+    """Log what will run and what is reused."""
+    planned = plan(store, grid)
+    logger = get_run_logger()
+    logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
+    for item in planned.rows:
+        logger.info("%-10s %s  %s", "reuse" if item.done else "train", item.spec.key, item.row.name)
+    return planned

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
+from bloodcell.config import ExperimentConfig
+from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.data.ingest import push
+from bloodcell.settings import Settings
+from bloodcell.store import LocalStore
+
+COLOURS = {"EOSINOPHIL": (200, 60, 60), "LYMPHOCYTE": (60, 60, 200), "MONOCYTE": (60, 200, 60)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def coloured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes that differ in colour: 24 images of each in TRAIN, 8 in TEST, 40 x 30 px."""
+    root = tmp_path_factory.mktemp("coloured")
+    rng = np.random.default_rng(1)
+    for declared, count in {"TRAIN": 24, "TEST": 8}.items():
+        for label, colour in COLOURS.items():
+            folder = root / declared / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = np.clip(rng.normal(colour, 40, (30, 40, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"_{number}.jpeg")
+    return root
+
+
+@pytest.fixture
+def coloured(store: LocalStore, coloured_folder: Path) -> DatasetInfo:
+    """The coloured set in the store, as dataset `coloured`."""
+    return push(store, coloured_folder, name="coloured")
+
+
+@pytest.fixture
+def small() -> ExperimentConfig:
+    """An experiment of seconds."""
+    return ExperimentConfig(
+        backbone="MobileNet",
+        width=0.25,
+        weights="none",
+        image_size=32,
+        learning_rate=1e-3,
+        dropout=0.0,
+        batch_size=16,
+        epochs=2,
+    )
+
+
+@pytest.fixture
+def settings(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of this test alone, in the environment as well."""
+    monkeypatch.setenv("BLOODCELL_STORE", store.url)
+    monkeypatch.setenv("BLOODCELL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BLOODCELL_THREADS", "1")
+    monkeypatch.delenv("BLOODCELL_SLOTS", raising=False)
+    return Settings()
+
+
+@pytest.fixture
+def spec(store: LocalStore, coloured: DatasetInfo, small: ExperimentConfig) -> ExperimentSpec:
+    """A planned experiment on the coloured set; its config.json is in the store."""
+    info = read_info(store, "coloured")
+    spec = ExperimentSpec(config=small, dataset=info.name, dataset_version=info.version, code_version="test")
+    artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
+    return spec

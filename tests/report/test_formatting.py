@@ -1,0 +1,45 @@
+import pytest
+
+from bloodcell.config import ExperimentConfig
+from bloodcell.report.formatting import clock, counted, listed, milliseconds, number, percent, points, setting_text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3200.448415, "0:53:20.448415"),
+        (0, "0:00:00.000000"),
+        (59.9999999, "0:01:00.000000"),
+        (36 * 3600 + 0.25, "36:00:00.250000"),
+    ],
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_milliseconds_are_the_whole_duration():
+    assert milliseconds(3200.448415) == 3_200_448
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e-5, "1e-5"), (5e-5, "5e-5"), (1e-4, "1e-4"), (1.5e-7, "1.5e-7"), (0.001, "0.001"), (0, "0")]
+)
+def test_numbers_read_as_people_write_them(value, text):
+    assert number(value) == text
+
+
+def test_fractions_become_percent_and_points():
+    assert (percent(0.8248), percent(1), percent(0.00004)) == ("82.48%", "100.00%", "0.00%")
+    assert (points(0.004), points(-0.4908)) == ("+0.40", "\N{MINUS SIGN}49.08")
+
+
+def test_lists_and_counts():
+    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [counted(number, "row") for number in (0, 1, 2500)] == ["0 rows", "1 row", "2,500 rows"]
+
+
+def test_settings_say_what_counts():
+    config = ExperimentConfig(backbone="MobileNet", weights="none", early_stopping={"patience": 2})
+    assert setting_text(config, "image_size") == "224"
+    assert setting_text(config, "augmentation") == "none"
+    assert setting_text(config, "early_stopping") == "monitor val_loss, patience 2, min delta 0, restore best yes"

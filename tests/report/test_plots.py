@@ -1,0 +1,91 @@
+import io
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bloodcell.artifacts import EpochRecord
+from bloodcell.report import plots
+
+TRAIN, VALIDATION, TEST, SEEN = "0072B2", "E69F00", "009E73", "CC79A7"
+SHARE_1, SHARE_HALF = "08306b", "6aaed6"  # of matplotlib's Blues
+
+
+@pytest.fixture(scope="module")
+def epochs():
+    return [
+        EpochRecord(epoch=n, loss=1 / n, accuracy=1 - 0.5 / n, val_loss=1.2 / n, val_accuracy=1 - 0.6 / n, seconds=1)
+        for n in range(1, 11)
+    ]
+
+
+def shows(png: bytes, code: str) -> bool:
+    """Whether a picture has the colour, but for what the palette may shift it by."""
+    with Image.open(io.BytesIO(png)) as image:
+        found = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+    return bool((abs(found - list(bytes.fromhex(code))).max(axis=1) <= 4).any())
+
+
+def test_pictures_are_small_pngs_of_a_readable_width(seed):
+    for name, data in seed.files.items():
+        if name.endswith(".png"):
+            with Image.open(io.BytesIO(data)) as image:
+                assert image.format == "PNG"
+                assert 600 <= image.width <= 1000
+            assert len(data) < 60_000
+
+
+def test_series_keep_their_colours_through_the_palette(epochs, seed):
+    curves = plots.curves(epochs, "t")
+    assert [shows(curves, code) for code in (TRAIN, VALIDATION, TEST)] == [True, True, False]
+    comparison = seed.files["plots/comparison.png"]
+    assert [shows(comparison, code) for code in (TRAIN, VALIDATION, TEST, SEEN)] == [True, True, True, False]
+
+
+def test_one_epoch_is_drawn(epochs):
+    assert shows(plots.curves(epochs[:1], "t"), TRAIN)
+
+
+def test_titles_are_not_read_as_mathematics(epochs, metrics):
+    assert plots.curves(epochs, "a $b") != plots.curves(epochs, "a b")
+    assert plots.confusion(metrics(0.9, labels=("$x", "y_{$")), "$\\frac{")
+
+
+def test_shade_is_the_share_of_the_rows_images(metrics):
+    all_right, half_right = plots.confusion(metrics(1.0), "t"), plots.confusion(metrics(0.5), "t")
+    assert [shows(all_right, code) for code in (SHARE_1, SHARE_HALF)] == [True, False]
+    assert [shows(half_right, code) for code in (SHARE_1, SHARE_HALF)] == [False, True]
+
+
+def test_a_class_without_images_divides_by_no_zero(metrics):
+    none = metrics(0.0, images=0)
+    assert plots.confusion(none, "t").startswith(b"\x89PNG")
+
+
+def test_threads_draw_the_same_pictures(epochs):
+    titles = [f"title {number}" for number in range(4)]
+    alone = [plots.curves(epochs, title) for title in titles]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda title: plots.curves(epochs, title), titles)) == alone
+
+
+def test_rows_with_long_names_and_equal_times_are_drawn(seed):
+    result = next(iter(seed.results.values()))
+    many = {f"hidden_layers-{number}_learning_rate-0.0001_backbone-InceptionV3": result for number in range(20)}
+    assert plots.comparison(many, "t").startswith(b"\x89PNG")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40).map(sorted), st.floats(0.001, 0.2))
+def test_spread_keeps_order_range_and_distance(places, distance):
+    moved = plots.spread(places, distance)
+    least = min(distance, 1 / max(len(places) - 1, 1))
+    assert all(after - before >= least - 1e-9 for before, after in pairwise(moved))
+    assert all(-1e-9 <= place <= 1 for place in moved)
+
+
+def test_spread_leaves_alone_what_stands_apart():
+    assert plots.spread([0.1, 0.5, 0.9], 0.05) == [0.1, 0.5, 0.9]

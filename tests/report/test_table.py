@@ -1,0 +1,116 @@
+import csv
+import io
+
+from bloodcell.config import GridConfig
+from bloodcell.grids import load_grid
+from bloodcell.report.rows import rows_of
+from bloodcell.report.table import results_csv, results_table
+
+
+def rows(example):
+    return rows_of(example.run, example.results)
+
+
+def table(example):
+    return results_table(rows(example))
+
+
+def lines(found):
+    return {
+        line[0].text: dict(zip(found.headings, line, strict=True)) for group in found.groups for line in group.lines
+    }
+
+
+def bold(found, heading):
+    return [name for name, line in lines(found).items() if line[heading].bold]
+
+
+def test_columns_and_groups_are_the_seeds(seed):
+    found = table(seed)
+    assert found.headings == (
+        "Model",
+        "Hidden Layer",
+        "Dense Count",
+        "Learning Rate",
+        "Accuracy",
+        "Learning Time (ms)",
+    )
+    assert [(group.title, [line[0].text for line in group.lines]) for group in found.groups] == [
+        ("", ["basic"]),
+        ("dense count", ["dense-16", "dense-32"]),
+        ("hidden layers", ["hidden-2", "hidden-3"]),
+        ("learning rate", ["rate-5e-5", "rate-1e-4"]),
+    ]
+
+
+def test_changed_settings_and_true_best_are_bold(seed):
+    found = table(seed)
+    assert bold(found, "Hidden Layer") == ["hidden-2", "hidden-3"]
+    assert bold(found, "Dense Count") == ["dense-16", "dense-32"]
+    assert bold(found, "Learning Rate") == ["rate-5e-5", "rate-1e-4"]
+    assert bold(found, "Accuracy") == ["rate-5e-5"]
+    assert bold(found, "Learning Time (ms)") == ["rate-1e-4"]
+
+
+def test_ties_for_best_are_all_bold(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"dense_units": 16}, "c": {"dense_units": 32}})
+    found = table(
+        make(grid, {"a": figures(0.9, seconds=2), "b": figures(0.8, seconds=1), "c": figures(0.9, seconds=1)})
+    )
+    assert bold(found, "Accuracy") == ["a", "c"]
+    assert bold(found, "Learning Time (ms)") == ["b", "c"]
+
+
+def test_a_failed_row_shows_its_reason_and_is_never_best(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"dense_units": 16}})
+    found = table(make(grid, {"a": figures(0.5), "b": "the loss became NaN in epoch 2\n  Remedy: a lower rate"}))
+    assert lines(found)["b"]["Accuracy"].text == "failed: the loss became NaN in epoch 2"
+    assert lines(found)["b"]["Learning Time (ms)"].text == ""
+    assert bold(found, "Accuracy") == ["a"]
+
+
+def test_a_failed_row_has_no_figures_even_if_an_old_result_is_handed_in(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}})
+    example = make(grid, {"a": figures(0.5)})
+    failed = example.run.model_copy(update={"rows": (example.run.rows[0].model_copy(update={"status": "failed"}),)})
+    line = lines(results_table(rows_of(failed, example.results)))["a"]
+    assert line["Accuracy"].text == "failed: the store holds no result under its key"
+
+
+def test_other_varied_settings_have_a_column_and_several_at_once_stand_last(make, figures):
+    stopping = {"early_stopping": {"patience": 2}}
+    rows = {"base": {}, "both": {"batch_size": 64} | stopping, "stop": stopping, "batch": {"batch_size": 64}}
+    grid = GridConfig(name="g", experiments=rows)
+    found = table(make(grid, {row.name: figures(0.9) for row in grid.rows}))
+    assert found.headings[4:6] == ("Batch Size", "Early Stopping")
+    assert [group.title for group in found.groups] == ["", "early stopping", "batch size", "several settings"]
+    last = found.groups[-1].lines[0]
+    assert [cell.text for cell in last if cell.bold][:2] == [
+        "64",
+        "monitor val_loss, patience 2, min delta 0, restore best yes",
+    ]
+
+
+def test_image_size_that_follows_the_backbone_is_shown(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {"backbone": "VGG16"}, "b": {"backbone": "Xception"}})
+    found = lines(table(make(grid, {"a": figures(0.9), "b": figures(0.8)})))
+    assert [found[name]["Image Size"].text for name in "ab"] == ["224", "299"]
+
+
+def test_csv_holds_full_precision_and_every_row(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"augmentation": {"rotation": 5}}})
+    example = make(grid, {"a": figures(2077 / 2500 + 1e-9, seconds=3200.448415), "b": 'no "memory",\nat all'})
+    first, second = csv.DictReader(io.StringIO(results_csv(rows(example)).decode()))
+    assert float(first["test_accuracy"]) == 2077 / 2500 + 1e-9
+    assert (first["learning_seconds"], first["learning_time_ms"]) == ("3200.448415", "3200448")
+    assert (first["key"], first["image_size"], first["learning_rate"]) == (example.run.rows[0].key, "299", "1e-05")
+    assert (second["status"], second["reason"], second["test_accuracy"]) == ("failed", 'no "memory",\nat all', "")
+    assert '"rotation": 5.0' in second["augmentation"]
+
+
+def test_csv_has_a_header_of_settings_even_if_every_row_failed(make):
+    grid = load_grid("blood-cell")
+    example = make(grid, dict.fromkeys((row.name for row in grid.rows), "no store"))
+    records = list(csv.DictReader(io.StringIO(results_csv(rows(example)).decode())))
+    assert [record["row"] for record in records] == [row.name for row in grid.rows]
+    assert {record["reason"] for record in records} == {"no store"}

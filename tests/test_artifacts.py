@@ -1,0 +1,48 @@
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
+from bloodcell.config import ExperimentConfig
+from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
+
+
+def key(dataset="d", version="1" * 16, code="c", **config) -> str:
+    fields = ExperimentConfig(**config)
+    return ExperimentSpec(config=fields, dataset=dataset, dataset_version=version, code_version=code).key
+
+
+def test_the_key_changes_with_all_that_decides_the_result():
+    same = key()
+    others = [key(version="2" * 16), key(code="other"), key(seed=1), key(epochs=11), key(precision="mixed_bfloat16")]
+    assert len({same, *others}) == 6
+
+
+def test_the_key_does_not_change_with_names_and_places():
+    assert key(dataset="d") == key(dataset="renamed")
+    digest = "a" * 64
+    assert key(weights="weights/a.weights.h5", weights_sha256=digest) == key(
+        weights="weights/b.weights.h5", weights_sha256=digest
+    )
+    assert key(weights="weights/a.weights.h5", weights_sha256="b" * 64) != key(
+        weights="weights/a.weights.h5", weights_sha256=digest
+    )
+    assert key(backbone="VGG16", image_size=224) == key(backbone="VGG16")
+
+
+def test_the_key_is_the_same_in_every_release():
+    # A key that moves would retrain everyone's grids; change this figure on purpose only.
+    assert key() == "0c5d498641b5f8923018"
+
+
+def test_what_does_not_validate_is_corrupt(store):
+    with pytest.raises(ObjectNotFoundError):
+        artifacts.read_result(store, "none")
+    for content in (b"{", b"{}", b"\xff"):
+        store.write(artifacts.experiment("k", "result.json"), content)
+        with pytest.raises(CorruptObjectError, match=r"experiments/k/result.json"):
+            artifacts.read_result(store, "k")
+
+
+def test_a_spec_is_read_as_it_was_written(store, spec):
+    assert artifacts.read_spec(store, spec.key) == spec
+    assert not artifacts.is_done(store, spec.key)

@@ -1,0 +1,99 @@
+import io
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
+from bloodcell.events import Done, Epoch, Failure, parse
+
+
+def run(key: str) -> tuple[int, list]:
+    child = subprocess.run(
+        [sys.executable, "-m", "bloodcell", "run", "--key", key],
+        capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+    )  # fmt: skip
+    return child.returncode, [event for line in child.stdout.splitlines() if (event := parse(line))]
+
+
+def test_an_experiment_from_key_to_result(store, settings, spec):
+    code, events = run(spec.key)
+    assert code == 0
+    assert [event.epoch for event in events if isinstance(event, Epoch)] == [1, 2]
+    assert isinstance(events[-1], Done)
+
+    result = artifacts.read_result(store, spec.key)
+    assert list(result.metrics) == ["train", "validation", "test", "seen"]
+    assert {name: metrics.images for name, metrics in result.metrics.items()} == {
+        "train": 51, "validation": 15, "test": 24, "seen": 6
+    }  # fmt: skip
+    assert len(result.history) == 2
+    assert result.learning_seconds > 0
+    assert result.environment["seed"] == spec.config.seed
+
+    names = set(store.list(f"experiments/{spec.key}/"))
+    assert names == {
+        artifacts.experiment(spec.key, name) for name in (*result.files, "config.json", "result.json")
+    }  # fmt: skip
+
+    # The metrics are those of the model that was saved, on the images as they are.
+    store.download(artifacts.experiment(spec.key, "model.keras"), settings.cache / "model.keras")
+    model = keras.models.load_model(settings.cache / "model.keras")
+    table = pd.read_parquet(io.BytesIO(store.read(artifacts.experiment(spec.key, "predictions.parquet"))))
+    images = np.load(next((settings.cache / "images").iterdir()))
+    predicted = model.predict(images, verbose=0)
+    np.testing.assert_allclose(table[[f"p_{label}" for label in result.labels]], predicted, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_does_not(store, settings, spec):
+    results = []
+    for variant in ({"seed": 0}, {"seed": 0, "learning_rate": 0.002}, {"seed": 1}):
+        other = spec.model_copy(update={"config": spec.config.model_copy(update=variant)})
+        artifacts.write_model(store, artifacts.experiment(other.key, "config.json"), other)
+        assert run(other.key)[0] == 0
+        results.append(artifacts.read_result(store, other.key))
+    again = ExperimentSpec(**spec.model_dump() | {"code_version": "other"})
+    artifacts.write_model(store, artifacts.experiment(again.key, "config.json"), again)
+    assert run(again.key)[0] == 0
+    repeated = artifacts.read_result(store, again.key)
+    assert repeated.metrics == results[0].metrics
+    assert [record.loss for record in repeated.history] == [record.loss for record in results[0].history]
+    assert all(other.metrics != repeated.metrics for other in results[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"batch_size": 64}, 78, "batch"),
+        (
+            {"learning_rate": 1.0, "optimizer": "sgd", "dense_units": 4096, "hidden_layers": 3, "epochs": 6},
+            78,
+            "in epoch",
+        ),
+    ],
+)
+def test_what_cannot_work_fails_with_the_reason(store, settings, spec, change, code, said):
+    other = spec.model_copy(update={"config": spec.config.model_copy(update=change)})
+    artifacts.write_model(store, artifacts.experiment(other.key, "config.json"), other)
+    ended, events = run(other.key)
+    assert ended == code
+    assert isinstance(events[-1], Failure)
+    assert said in events[-1].problem
+    assert not artifacts.is_done(store, other.key)
+
+
+def test_a_finished_experiment_is_left_as_it_is(store, settings, spec):
+    store.write(artifacts.experiment(spec.key, "result.json"), b"done before")
+    code, events = run(spec.key)
+    assert (code, events) == (0, [Done(message=f"{spec.key} already has a result")])
+
+
+def test_an_unknown_key(store, settings):
+    code, events = run("none")
+    assert code == 65
+    assert "experiments/none/config.json" in events[-1].problem
