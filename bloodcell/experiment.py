@@ -110,7 +110,7 @@ def _load(store: Store, spec: ExperimentSpec, cache: Path) -> _Data:
     def on_miss() -> None:
         emit(Step(message=f"decoding {info.images} images to {side} x {side} px, once for this machine"))
 
-    images = pipeline.decoded_images(store, info, manifest, side, cache, on_miss)
+    images = pipeline.decoded_images(store, info, manifest, side, cache=cache, on_miss=on_miss)
     labels = manifest["label"].map(info.labels.index).to_numpy(np.int32)
     return _Data(info, manifest, split, images, labels)
 

@@ -1,17 +1,29 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
+import shlex
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import click
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.settings import (
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from bloodcell.artifacts import GridRun, RowOutcome
-from bloodcell.config import GridConfig
-from bloodcell.errors import BloodcellError
+from bloodcell.config import GridConfig, validated
+from bloodcell.data.dataset import read_info
+from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
 from bloodcell.settings import Settings
@@ -20,6 +32,9 @@ from tasks.experiment import run_experiment
 from tasks.plan import Plan, PlannedRow, plan_grid
 from tasks.report import report_grid
 from tasks.runners import ProcessRunner
+
+# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
+_EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
 
 
 def resolve(grid: str, dataset: str | None, overrides: dict[str, Any] | None) -> GridConfig:
@@ -34,10 +49,17 @@ def resolve(grid: str, dataset: str | None, overrides: dict[str, Any] | None) ->
         ConfigError: The grid does not exist, or does not validate with the overrides.
     """
     config = load_grid(grid).with_overrides(overrides or {})
-    return config.model_copy(update={"dataset": dataset}) if dataset else config
+    if not dataset:
+        return config
+    return validated(GridConfig, config.model_dump() | {"dataset": dataset}, source=f"grid {config.name!r}")
 
 
-@flow(name="grid", flow_run_name="{grid}", validate_parameters=True)
+def run_name() -> str:
+    """The grid's name, for the run's name in the Prefect UI."""
+    return Path(runtime.flow_run.parameters["grid"]).stem
+
+
+@flow(name="grid", flow_run_name=run_name)
 def grid(
     grid: str = "blood-cell", dataset: str | None = None, overrides: dict[str, Any] | None = None, command: str = ""
 ) -> State:
@@ -101,7 +123,51 @@ def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
     )
 
 
-if __name__ == "__main__":
-    from flows.command import main
+@click.command()
+@click.option(
+    "--grid", "name", default="blood-cell", show_default=True, help="A shipped grid, or the path of a YAML file."
+)
+@click.option("--dataset", help="Dataset in the store, instead of the grid's own: `name` or `name@version`.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
+def main(name: str, dataset: str | None, assignments: tuple[str, ...]) -> None:
+    """Run a grid: train what has no result yet, then report on all of it.
 
+    \b
+    Exit codes: 0 every experiment has a result, 1 some failed (the report names them),
+    65 bad data, 78 bad configuration.
+    """  # noqa: D301 - click wants the backspace itself
+    try:
+        overrides = dict(map(parse_assignment, assignments))
+        # The flow checks this too; here it costs no server and prints no traceback.
+        read_info(open_store(Settings().store), resolve(name, dataset, overrides).dataset)
+    except BloodcellError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
+    with temporary_settings(_EMBEDDED_SERVER):
+        state = grid(grid=name, dataset=dataset, overrides=overrides, command=command, return_state=True)
+    failure = state.result(raise_on_failure=False)
+    if isinstance(failure, BloodcellError):
+        click.echo(f"error: {failure}", err=True)
+        sys.exit(failure.exit_code)
+    click.echo(state.message)
+    sys.exit(0 if state.is_completed() else 1)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`field=value`, the value read as YAML, so that numbers, words and `{patience: 3}` all work.
+
+    Raises:
+        ConfigError: There is no `=`, or the value is not YAML.
+    """
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise ConfigError(f"--set received {text!r}; accepted is FIELD=VALUE", remedy="write it as --set epochs=3")
+    try:
+        return field, YAML(typ="safe", pure=True).load(value)
+    except YAMLError as error:
+        raise ConfigError(f"--set {text!r}: the value is not YAML", remedy="quote the value") from error
+
+
+if __name__ == "__main__":
     main()

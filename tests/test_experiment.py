@@ -67,21 +67,20 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(store, settin
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "said"),
+    ("change", "said"),
     [
-        ({"batch_size": 64}, 78, "batch"),
+        ({"batch_size": 64}, "batch larger than the set"),
         (
             {"learning_rate": 1.0, "optimizer": "sgd", "dense_units": 4096, "hidden_layers": 3, "epochs": 6},
-            78,
             "in epoch",
         ),
     ],
 )
-def test_what_cannot_work_fails_with_the_reason(store, settings, spec, change, code, said):
+def test_what_cannot_work_fails_with_the_reason(store, settings, spec, change, said):
     other = spec.model_copy(update={"config": spec.config.model_copy(update=change)})
     artifacts.write_model(store, artifacts.experiment(other.key, "config.json"), other)
     ended, events = run(other.key)
-    assert ended == code
+    assert ended == 78
     assert isinstance(events[-1], Failure)
     assert said in events[-1].problem
     assert not artifacts.is_done(store, other.key)

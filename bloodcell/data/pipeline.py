@@ -27,7 +27,7 @@ _DECODE_BATCH = 64
 
 
 def decoded_images(
-    store: Store, info: DatasetInfo, manifest: pd.DataFrame, side: int, cache: Path, on_miss: Callable[[], None]
+    store: Store, info: DatasetInfo, manifest: pd.DataFrame, side: int, *, cache: Path, on_miss: Callable[[], None]
 ) -> Images:
     """All images of a dataset version, resized to a square (bilinear, antialiased, aspect ratio not kept).
 

@@ -16,7 +16,9 @@ from bloodcell.store import LocalStore
 
 def decode(store: LocalStore, info: DatasetInfo, cache: Path, misses: list[int] | None = None) -> np.ndarray:
     manifest = read_manifest(store, info)
-    return decoded_images(store, info, manifest, 20, cache, lambda: (misses if misses is not None else []).append(1))
+    return decoded_images(
+        store, info, manifest, 20, cache=cache, on_miss=lambda: (misses if misses is not None else []).append(1)
+    )
 
 
 def test_images_lie_in_manifest_order_and_look_like_the_originals(store, coloured, tmp_path):

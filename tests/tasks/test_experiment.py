@@ -1,0 +1,22 @@
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from bloodcell.errors import ConfigError, DataError, TransientError
+from bloodcell.events import Done, Epoch, Step
+from tasks.experiment import is_worth_retrying, line_of
+
+
+@pytest.mark.parametrize(("error", "again"), [(TransientError, True), (ConfigError, False), (DataError, False)])
+def test_only_what_another_attempt_may_not_meet_is_tried_again(error, again):
+    state: State = Failed(data=error("p", remedy="r"))
+    assert is_worth_retrying(None, None, state) is again
+
+
+def test_events_read_well():
+    epoch = Epoch(epoch=3, epochs=10, loss=0.5, accuracy=0.8, val_loss=0.6, val_accuracy=0.7, seconds=1.25)
+    assert line_of("basic", epoch) == (
+        "basic ██████░░░░░░░░░░░░░░ 3/10  loss 0.5000  accuracy 0.8000  val loss 0.6000  val accuracy 0.7000  1.2 s"
+    )
+    assert line_of("basic", Step(message="decoding")) == "basic: decoding"
+    assert line_of("basic", Done(message="done")) == "basic: done"

@@ -1,0 +1,43 @@
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.config import GridConfig
+from bloodcell.errors import ObjectNotFoundError
+from tasks.plan import plan
+
+
+def grid(small, **rows) -> GridConfig:
+    base = small.model_dump(exclude_defaults=True)
+    return GridConfig(name="g", dataset="coloured", base=base, experiments={"a": {}, "b": {"seed": 1}, **rows})
+
+
+def test_a_plan_says_what_has_a_result_and_leaves_the_configs(store, coloured, small):
+    first = plan(store, grid(small))
+    assert [row.done for row in first.rows] == [False, False]
+    for row in first.rows:
+        assert artifacts.read_spec(store, row.spec.key) == row.spec
+    store.write(artifacts.experiment(first.rows[1].spec.key, "result.json"), b"{}")
+    second = plan(store, grid(small))
+    assert [row.done for row in second.rows] == [False, True]
+    assert [row.spec for row in second.rows] == [row.spec for row in first.rows]
+
+
+def test_changing_one_row_changes_its_key_alone(store, coloured, small):
+    keys = [row.spec.key for row in plan(store, grid(small)).rows]
+    changed = [row.spec.key for row in plan(store, grid(small, b={"seed": 2})).rows]
+    assert changed[0] == keys[0]
+    assert changed[1] != keys[1]
+
+
+def test_weights_are_in_the_store_before_any_experiment_starts(store, coloured, small, tmp_path):
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(b"weights")
+    planned = plan(store, grid(small).with_overrides({"weights": str(path)}))
+    name = planned.rows[0].spec.config.weights
+    assert store.read(name) == b"weights"
+
+
+def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small):
+    missing = grid(small).model_copy(update={"dataset": "other"})
+    with pytest.raises(ObjectNotFoundError, match=r"dataset is 'other'.*holds coloured"):
+        plan(store, missing)

@@ -1,0 +1,98 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.errors import BloodcellError, ConfigError, DataError, TransientError
+from bloodcell.events import Done, Epoch, Failure
+from tasks.runners import Exit, ProcessRunner, process
+from tasks.runners.base import error_of
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes the runner start a script in place of an experiment."""
+
+    def use(text: str) -> None:
+        file = tmp_path / "child.py"
+        file.write_text(text)
+        monkeypatch.setattr(process, "command", lambda key: [sys.executable, str(file), key])
+
+    return use
+
+
+def run(settings) -> tuple[Exit, list, list[str]]:
+    events, lines = [], []
+    ended = ProcessRunner(settings).run("key", events.append, lines.append)
+    return ended, events, lines
+
+
+def test_a_real_experiment(store, settings, spec):
+    events, lines = [], []
+    ended = ProcessRunner(settings).run(spec.key, events.append, lines.append)
+    assert ended.code == 0
+    assert [event.epoch for event in events if isinstance(event, Epoch)] == [1, 2]
+    assert isinstance(events[-1], Done)
+    assert artifacts.is_done(store, spec.key)
+
+
+def test_events_and_log_lines_are_told_apart(settings, script):
+    script('print(\'{"event": "step", "message": "m"}\'); print(\'plain\'); print(); raise SystemExit(3)')
+    ended, events, lines = run(settings)
+    assert (ended.code, ended.tail) == (3, ("plain",))
+    assert [event.message for event in events] == ["m"]
+    assert lines == ["plain"]
+
+
+def test_the_failure_an_experiment_reports_is_kept(settings, script):
+    script('import sys; print(\'{"event": "error", "problem": "p", "remedy": "r"}\'); sys.exit(65)')
+    ended, events, _ = run(settings)
+    assert ended.failure == Failure(problem="p", remedy="r")
+    assert events == []
+
+
+def test_the_child_gets_these_settings_and_no_terminal(settings, script):
+    script(
+        "import os, sys; print(os.environ['BLOODCELL_STORE'], os.environ['BLOODCELL_THREADS'], sys.stdin.read() == '')"
+    )
+    assert run(settings)[2] == [f"{settings.store} 1 True"]
+    assert process.child_environment(settings, {"TF_CPP_MIN_LOG_LEVEL": "0"})["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+def test_an_interrupted_listener_leaves_no_child(settings, script):
+    script("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+    pids = []
+
+    def interrupt(line: str) -> None:
+        pids.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ProcessRunner(settings).run("key", print, interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind", "said"),
+    [
+        (Exit(65, Failure(problem="p", remedy="r")), DataError, "p\n  Remedy: r"),
+        (Exit(78, Failure(problem="p", remedy="r")), ConfigError, "p"),
+        (Exit(75, Failure(problem="p", remedy="r")), TransientError, "p"),
+        (Exit(1, tail=("Traceback", "ValueError: x")), BloodcellError, "exit code 1: ValueError: x"),
+        (Exit(1), BloodcellError, "exit code 1: it printed nothing"),
+        (Exit(-9), BloodcellError, "killed by SIGKILL, most often because memory ran out"),
+        (Exit(-11), BloodcellError, "ended by SIGSEGV"),
+    ],
+)
+def test_what_an_exit_means(ended, kind, said):
+    error = error_of(ended)
+    assert type(error) is kind
+    assert said in str(error)
+    assert error.remedy
+
+
+def test_success_is_no_error():
+    assert error_of(Exit(0)) is None

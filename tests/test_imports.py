@@ -1,0 +1,52 @@
+"""The import rules of the house, read off the modules that a fresh interpreter loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bloodcell", "tasks", "flows")
+ALLOWED = {
+    "bloodcell": {"bloodcell"},
+    "tasks": {"bloodcell", "tasks"},
+    "flows": {"bloodcell", "tasks", "flows"},
+}
+
+
+def loaded_by(module: str) -> set[str]:
+    code = f"import sys, {module}; print(*(name.partition('.')[0] for name in sys.modules))"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(child.stdout.split())
+
+
+def imported_by(file: Path) -> set[str]:
+    """Top-level names of every import in a file, those inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_one_way(package: str):
+    for file in (ROOT / package).rglob("*.py"):
+        forbidden = set(PACKAGES) - ALLOWED[package]
+        if package == "bloodcell":
+            forbidden |= {"prefect", "docker"}
+        assert imported_by(file) & forbidden == set(), file
+
+
+@pytest.mark.parametrize("module", ["flows.grid", "bloodcell.report", "bloodcell.data.ingest"])
+def test_the_orchestrating_side_loads_no_tensorflow(module: str):
+    assert loaded_by(module) & {"tensorflow", "keras"} == set()
+
+
+def test_the_command_starts_without_what_it_may_not_need():
+    assert loaded_by("bloodcell.cli") & {"tensorflow", "prefect", "pandas", "pydantic", "matplotlib"} == set()
