@@ -26,7 +26,7 @@ grid: $(INSTALLED)
 ifndef DATA
 	$(error DATA is not set; give the archive or folder of your images: make grid DATA=<zip or folder> [GRID=$(GRID)])
 endif
-	$(BIN)/bloodcell data push --name $(DATASET) $(DATA)
+	$(BIN)/bloodcell data push --name $(DATASET) "$(DATA)"
 	$(BIN)/python -m flows.grid --grid $(GRID) --dataset $(DATASET) $(addprefix --set ,$(SET))
 
 test: $(INSTALLED)

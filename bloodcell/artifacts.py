@@ -3,9 +3,9 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bloodcell.config import ExperimentConfig, Frozen, GridConfig, ModelT, Name, Sha256, validated
 from bloodcell.errors import CorruptObjectError
@@ -25,6 +25,16 @@ class ExperimentSpec(Frozen):
     dataset: str = Field(description="Name of the dataset.")
     dataset_version: str = Field(description="Hash of its manifest.")
     code_version: str = Field(description="Hash of the training-side modules.")
+
+    @model_validator(mode="after")
+    def _names_weights_by_content(self) -> Self:
+        # A path means another file on another machine, or tomorrow.
+        config = self.config
+        if config.weights not in ("imagenet", "none") and not (config.weights_in_store and config.weights_sha256):
+            raise ValueError(
+                f"weights is {config.weights!r}; an experiment names an object of the store and its SHA-256"
+            )
+        return self
 
     @property
     def key(self) -> str:
@@ -52,7 +62,8 @@ class SplitMetrics(Frozen):
         images: Number of images.
         sources: Number of source cells behind them (equal to `images` where sources are unknown).
         loss: Mean cross-entropy in nats.
-        accuracy, balanced_accuracy, macro_f1: Fractions.
+        accuracy: Fraction of the images whose class is called right.
+        balanced_accuracy, macro_f1: Means over the classes that have images here, of recall and of F1.
         classes: Per class, in label order.
         confusion: Counts; row i, column j holds images of class i called class j.
     """
@@ -89,6 +100,7 @@ class ExperimentResult(Frozen):
         description="By split: train, validation, test, and seen where there is one."
     )
     history: tuple[EpochRecord, ...]
+    kept_epoch: int = Field(description="The epoch whose weights the model has: the last, or the best one restored.")
     learning_seconds: float = Field(description="Wall-clock of training including validation, in seconds.")
     parameters: int = Field(description="Weights of the model, trained or not.")
     finished: datetime
@@ -110,6 +122,7 @@ class RowOutcome(Frozen):
     changed: dict[str, Any]
     status: str = Field(pattern="^(trained|reused|failed)$")
     reason: str = ""
+    exit_code: int = Field(0, description="The experiment's exit code; 0 unless it failed.")
 
 
 class LatestVersion(Frozen):

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
+    except Exception:  # noqa: BLE001 - a bug: its traceback is what a report of it needs
+        traceback.print_exc()
+        sys.exit(BloodcellError.exit_code)
 
 
 @click.group()
@@ -49,14 +53,19 @@ def run(key: str) -> None:
     \b
     Exit codes: 0 done, 65 bad data, 78 bad configuration, 75 try again.
     """  # noqa: D301 - click wants the backspace itself
+    from bloodcell import artifacts
     from bloodcell.events import Failure, emit
-    from bloodcell.experiment import run_experiment
-    from bloodcell.settings import Settings
+    from bloodcell.settings import load_settings
     from bloodcell.store import open_store
 
-    settings = Settings()
     try:
-        run_experiment(open_store(settings.store), key, settings)
+        settings = load_settings()
+        store = open_store(settings.store)
+        artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
+
+        from bloodcell.experiment import run_experiment
+
+        run_experiment(store, key, settings)
     except BloodcellError as error:
         emit(Failure(problem=error.problem, remedy=error.remedy))
         raise
@@ -123,10 +132,10 @@ def show(dataset: str) -> None:
 
 
 def _store() -> "Store":
-    from bloodcell.settings import Settings
+    from bloodcell.settings import load_settings
     from bloodcell.store import open_store
 
-    return open_store(Settings().store)
+    return open_store(load_settings().store)
 
 
 def _push(source: Path, name: str, skip_unreadable: bool) -> None:

@@ -8,7 +8,16 @@ from pathlib import PurePosixPath
 from textwrap import indent
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bloodcell.backbones import BACKBONES, Backbone
 from bloodcell.errors import BloodcellError, ConfigError
@@ -30,6 +39,14 @@ class Frozen(BaseModel):
     """Base of every configuration value: immutable, and a misspelt field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python takes true for 1: `trainable: true` would train one layer.
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError(f"received {str(value).lower()}; this field is not a yes or no")
+        return value
 
 
 class EarlyStopping(Frozen):
@@ -112,19 +129,18 @@ class ExperimentConfig(Frozen):
 
     @model_validator(mode="after")
     def _fits_backbone(self) -> Self:
-        row = BACKBONES[self.backbone]
+        row = self.row
         if self.image_size is not None and self.image_size < row.minimum_size:
             raise ValueError(
-                f"image_size is {self.image_size} px; {self.backbone} accepts {row.minimum_size} px or more. "
-                f"Remedy: set image_size to {row.minimum_size} or more, or choose another backbone"
+                f"image_size is {self.image_size} px; {self.backbone} accepts {row.minimum_size} px or more"
             )
         if self.width != 1.0 and not row.has_width:
-            raise ValueError(f"width is {self.width}; {self.backbone} has no width multiplier. Remedy: leave width out")
+            raise ValueError(f"width is {self.width}; {self.backbone} has no width multiplier; leave width out")
         if self.weights == "imagenet" and self.width not in row.imagenet_widths:
             widths = ", ".join(map(str, row.imagenet_widths))
             raise ValueError(
-                f"width is {self.width}; ImageNet weights of {self.backbone} exist for {widths}. "
-                "Remedy: choose one of these, or set weights: none"
+                f"width is {self.width}; ImageNet weights of {self.backbone} exist for {widths}; "
+                "others go with weights: none"
             )
         return self
 
@@ -278,7 +294,7 @@ def _explained(refused: ValidationError, model: type[BaseModel]) -> str:
         field = ".".join(map(str, item["loc"]))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1)
+            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1) if len(item["loc"]) == 1 else []
             message = f"no such field; did you mean {close[0]!r}?" if close else "no such field"
         elif item["type"] != "value_error":
             message = f"{message}; received {item['input']!r}"

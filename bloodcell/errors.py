@@ -11,6 +11,7 @@
     │   ├── GridError                     a grid file that does not validate
     │   ├── WeightsError                  weights of the wrong shape, or with another SHA-256
     │   ├── DivergedError                 the loss became NaN or infinite
+    │   ├── DeviceMemoryError             the batch or the image is too large for the device
     │   └── StorageError                  a store or disk that cannot be used as configured
     │       ├── StoragePermissionError
     │       └── StorageFullError
@@ -84,6 +85,10 @@ class WeightsError(ConfigError):
 
 class DivergedError(ConfigError):
     """Training produced a loss that is not finite."""
+
+
+class DeviceMemoryError(ConfigError):
+    """The configuration needs more memory than the device has."""
 
 
 class StorageError(ConfigError):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from bloodcell.artifacts import ClassMetrics, SplitMetrics
 
@@ -55,6 +55,7 @@ def _score_split(images: pd.DataFrame, labels: Sequence[str]) -> SplitMetrics:
         true, called, labels=list(labels), zero_division=0.0
     )
     confusion = confusion_matrix(true, called, labels=list(labels))
+    present = counts > 0  # a small split may lack a class, whose recall is undefined
     classes = tuple(
         ClassMetrics(label=label, images=int(counts[i]), precision=precision[i], recall=recall[i], f1=f1[i])
         for i, label in enumerate(labels)
@@ -64,8 +65,8 @@ def _score_split(images: pd.DataFrame, labels: Sequence[str]) -> SplitMetrics:
         sources=images["source"].nunique(),
         loss=float(log_loss(true, probabilities, labels=list(labels))),
         accuracy=float(np.trace(confusion) / len(images)),
-        balanced_accuracy=float(balanced_accuracy_score(true, called)),
-        macro_f1=float(np.mean(f1)),
+        balanced_accuracy=float(np.mean(recall[present])),
+        macro_f1=float(np.mean(f1[present])),
         classes=classes,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )

@@ -56,10 +56,14 @@ def emit(event: Event) -> None:
 
 
 def parse(line: str) -> Event | None:
-    """The event in `line`, or None where it is an ordinary line of log (a library's, say)."""
-    if not line.startswith("{"):
+    """The event in `line`, or None where it is an ordinary line of log (a library's, say).
+
+    What stands before the event is passed over: a library may have begun a line and not ended it.
+    """
+    start = line.find('{"event":')
+    if start < 0:
         return None
     try:
-        return _EVENT.validate_json(line)
+        return _EVENT.validate_json(line[start:])
     except ValidationError:
         return None

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bloodcell.errors import ConfigError
 
 
 class Settings(BaseSettings):
@@ -28,3 +30,21 @@ class Settings(BaseSettings):
     def threads_per_experiment(self) -> int:
         """CPU threads each experiment computes with; at least one."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) // self.slots)
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        ConfigError: A BLOODCELL_ variable is not accepted.
+    """
+    try:
+        return Settings()
+    except ValidationError as refused:
+        lines = [
+            f"  BLOODCELL_{str(item['loc'][0]).upper()}: {item['msg']}; received {item['input']!r}"
+            for item in refused.errors()
+        ]
+        raise ConfigError(
+            "\n".join(["the environment is not valid:", *lines]), remedy="correct or unset the variables named above"
+        ) from refused

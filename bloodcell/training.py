@@ -1,16 +1,23 @@
-"""Fit a model, and say after every epoch how it goes."""
+"""Seed, fit and predict: all that touches a model's numbers after it is built."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from bloodcell.artifacts import EpochRecord
 from bloodcell.config import ExperimentConfig
-from bloodcell.errors import DivergedError
+from bloodcell.data.pipeline import Examples
+from bloodcell.errors import DeviceMemoryError, DivergedError
+
+SCORED = ("train", "validation", "test", "seen")
+"""Splits whose images are scored after training."""
 
 
 @dataclass(frozen=True)
@@ -20,57 +27,107 @@ class Training:
     Attributes:
         history: One record an epoch.
         seconds: Wall-clock of all epochs including validation, in seconds.
+        kept_epoch: The epoch whose weights the model has: the last, or the best where early stopping restores it.
     """
 
     history: tuple[EpochRecord, ...]
     seconds: float
+    kept_epoch: int
+
+
+def set_up(seed: int, threads: int) -> str:
+    """Seed everything and set the CPU threads, before any operation runs.
+
+    Returns:
+        What will compute: `CPU`, or the name of the first GPU.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+    # Costs some 5% on a CPU; on a GPU some operations have no deterministic form.
+    tf.config.experimental.enable_op_determinism()
+    return "CPU"
 
 
 def fit(
-    model: keras.Model,
-    config: ExperimentConfig,
-    train: tf.data.Dataset,
-    validation: tf.data.Dataset,
-    *,
-    steps: int,
-    on_epoch: Callable[[EpochRecord], None],
+    model: keras.Model, config: ExperimentConfig, examples: Examples, on_epoch: Callable[[EpochRecord], None]
 ) -> Training:
     """Train `model` in place.
 
     Args:
         model: The compiled model.
         config: The experiment.
-        train: Batches of all epochs, one after another.
-        validation: Batches of the validation images.
-        steps: Batches an epoch.
+        examples: Images to train and validate on.
         on_epoch: Called with each epoch's record.
 
     Raises:
         DivergedError: A loss became NaN or infinite.
+        DeviceMemoryError: The device has too little memory.
     """
     recorder = _Recorder(config, on_epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder]
-    if config.early_stopping is not None:
-        stopping = config.early_stopping
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                stopping.monitor,
-                min_delta=stopping.min_delta,
-                patience=stopping.patience,
-                restore_best_weights=stopping.restore_best,
-            )
-        )
+    stopping = _early_stopping(config)
+    train, steps = examples.training_batches(batch_size=config.batch_size, epochs=config.epochs, seed=config.seed)
     started = time.perf_counter()
-    model.fit(
-        train,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
+    with _memory_errors(config):
+        model.fit(
+            train,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            validation_data=examples.evaluation_batches("validation", batch_size=_evaluation_batch(config)),
+            callbacks=[recorder] if stopping is None else [recorder, stopping],
+            shuffle=False,
+            verbose=0,
+        )
+    seconds = time.perf_counter() - started
+    kept_epoch = len(recorder.history)
+    if stopping is not None and stopping.restore_best_weights:
+        kept_epoch = stopping.best_epoch + 1
+    return Training(tuple(recorder.history), seconds, kept_epoch)
+
+
+def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) -> npt.NDArray[np.float32]:
+    """Probabilities of the images in `SCORED`, in order, dropout off.
+
+    Returns:
+        Shape (images, classes).
+
+    Raises:
+        DeviceMemoryError: The device has too little memory.
+    """
+    with _memory_errors(config):
+        batches = examples.evaluation_batches(*SCORED, batch_size=_evaluation_batch(config))
+        probabilities: npt.NDArray[np.float32] = model.predict(batches, verbose=0)
+    return probabilities
+
+
+def _evaluation_batch(config: ExperimentConfig) -> int:
+    """Without gradients a larger batch fits; but who lowers the batch size to save memory lowers this too."""
+    return min(128, 4 * config.batch_size)
+
+
+def _early_stopping(config: ExperimentConfig) -> keras.callbacks.EarlyStopping | None:
+    if config.early_stopping is None:
+        return None
+    return keras.callbacks.EarlyStopping(
+        config.early_stopping.monitor,
+        min_delta=config.early_stopping.min_delta,
+        patience=config.early_stopping.patience,
+        restore_best_weights=config.early_stopping.restore_best,
     )
-    return Training(tuple(recorder.history), time.perf_counter() - started)
+
+
+@contextmanager
+def _memory_errors(config: ExperimentConfig) -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise DeviceMemoryError(
+            f"memory ran out at batch_size {config.batch_size} and image_size {config.side} px",
+            remedy="lower batch_size or image_size, or run fewer experiments at once (BLOODCELL_SLOTS)",
+        ) from error
 
 
 class _Recorder(keras.callbacks.Callback):

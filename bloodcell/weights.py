@@ -20,7 +20,8 @@ def stage_weights(store: Store, config: ExperimentConfig) -> ExperimentConfig:
     if config.weights in ("imagenet", "none"):
         return config
     if config.weights_in_store:
-        digest = config.weights_sha256 or hashlib.sha256(store.read(config.weights)).hexdigest()
+        digest = hashlib.sha256(store.read(config.weights)).hexdigest()
+        _check(config.weights, digest, config.weights_sha256)
         return config.model_copy(update={"weights_sha256": digest})
     path = Path(config.weights).expanduser()
     digest = _checked_digest(path, config.weights_sha256)
@@ -31,14 +32,19 @@ def stage_weights(store: Store, config: ExperimentConfig) -> ExperimentConfig:
 
 
 def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path | None:
-    """The weights as a file below `cache`, or None where the configuration names none.
+    """The weights as a file below `cache`, or None where the configuration names no file.
 
     Raises:
         WeightsError: The object's SHA-256 is another than the configuration says.
         ObjectNotFoundError: The store does not hold the object.
     """
-    if not config.weights_in_store:
+    if config.weights in ("imagenet", "none"):
         return None
+    if not config.weights_in_store:
+        raise WeightsError(
+            f"weights is {config.weights!r}, a file of one machine; an experiment names an object of the store",
+            remedy="run it through a grid, which puts the file there",
+        )
     path = cache / "weights" / f"{(config.weights_sha256 or '')[:12]}-{PurePosixPath(config.weights).name}"
     if not path.exists():
         store.download(config.weights, path)
@@ -59,9 +65,13 @@ def _checked_digest(path: Path, expected: str | None) -> str:
             f"weights file {path} cannot be read: {error.strerror}",
             remedy="name a .weights.h5 file, an object `weights/<file>` of the store, `imagenet` or `none`",
         ) from error
-    if expected is not None and digest != expected:
+    _check(str(path), digest, expected)
+    return digest
+
+
+def _check(name: str, digest: str, expected: str | None) -> None:
+    if expected not in (None, digest):
         raise WeightsError(
-            f"weights file {path} has the SHA-256 {digest}, not {expected}",
+            f"weights {name} have the SHA-256 {digest}, not {expected}",
             remedy="fetch the file again, or correct weights_sha256",
         )
-    return digest

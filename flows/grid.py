@@ -22,14 +22,13 @@ from ruamel.yaml.error import YAMLError
 
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.config import GridConfig, validated
-from bloodcell.data.dataset import read_info
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
-from bloodcell.settings import Settings
-from bloodcell.store import open_store
+from bloodcell.settings import Settings, load_settings
+from bloodcell.store import Store, open_store
 from tasks.experiment import run_experiment
-from tasks.plan import Plan, PlannedRow, plan_grid
+from tasks.plan import Plan, PlannedRow, plan, plan_grid
 from tasks.report import report_grid
 from tasks.runners import ProcessRunner
 
@@ -72,10 +71,10 @@ def grid(
         command: The command that started the run, for the report's provenance.
     """
     started = datetime.now(UTC)
-    settings = Settings()
+    settings = load_settings()
     store = open_store(settings.store)
     planned = plan_grid(store, resolve(grid, dataset, overrides))
-    outcomes = fan_out(planned, settings)
+    outcomes = fan_out(store, planned, settings)
     run = GridRun(
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[-6:]}",
         grid=planned.grid,
@@ -90,18 +89,19 @@ def grid(
     url = report_grid(store, run, planned.dataset)
     failed = [row for row in outcomes if row.status == "failed"]
     if failed:
-        reasons = "; ".join(f"{row.name}: {row.reason}" for row in failed)
-        return Failed(
-            message=f"{len(failed)} of {len(outcomes)} experiments failed: {reasons}. Report: {url}", data=url
-        )
-    return Completed(message=f"report: {url}", data=url)
+        reasons = "\n".join(f"{row.name}: {row.reason}" for row in failed)
+        message = f"{len(failed)} of {len(outcomes)} experiments failed; report: {url}\n{reasons}"
+        return Failed(message=message, data=run)
+    return Completed(message=f"report: {url}", data=run)
 
 
-def fan_out(planned: Plan, settings: Settings) -> tuple[RowOutcome, ...]:
+def fan_out(store: Store, planned: Plan, settings: Settings) -> tuple[RowOutcome, ...]:
     """Run the experiments, `settings.slots` at once, and say of each what became of it."""
     runner = ProcessRunner(settings)
     with ThreadPoolTaskRunner(max_workers=settings.slots) as pool:  # type: ignore[var-annotated]
-        futures = [pool.submit(run_experiment, {"runner": runner, "planned": row}) for row in planned.rows]
+        futures = [
+            pool.submit(run_experiment, {"store": store, "runner": runner, "planned": row}) for row in planned.rows
+        ]
         return tuple(outcome(row, future) for row, future in zip(planned.rows, futures, strict=True))
 
 
@@ -109,17 +109,20 @@ def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
     """Wait for an experiment's task; its failure becomes the row's reason."""
     future.wait()
     state = future.state
-    reason = ""
+    status, reason, exit_code = "reused" if planned.done else "trained", "", 0
     if not state.is_completed():
+        status, reason, exit_code = "failed", state.message or str(state.name), BloodcellError.exit_code
         error = state.result(raise_on_failure=False)
-        reason = error.problem if isinstance(error, BloodcellError) else state.message or str(state.name)
+        if isinstance(error, BloodcellError):
+            reason, exit_code = f"{error.problem}. Remedy: {error.remedy}", error.exit_code
     return RowOutcome(
         name=planned.row.name,
         key=planned.spec.key,
         config=planned.spec.config,
         changed=planned.row.changed,
-        status="failed" if reason else "reused" if planned.done else "trained",
+        status=status,
         reason=reason,
+        exit_code=exit_code,
     )
 
 
@@ -133,25 +136,31 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...]) -> None:
     """Run a grid: train what has no result yet, then report on all of it.
 
     \b
-    Exit codes: 0 every experiment has a result, 1 some failed (the report names them),
-    65 bad data, 78 bad configuration.
+    Exit codes: 0 every experiment has a result; 65 bad data, 78 bad configuration, 75 try again: of the grid, or of
+    all experiments that failed; 1 they failed for different reasons. The report names them.
     """  # noqa: D301 - click wants the backspace itself
     try:
         overrides = dict(map(parse_assignment, assignments))
-        # The flow checks this too; here it costs no server and prints no traceback.
-        read_info(open_store(Settings().store), resolve(name, dataset, overrides).dataset)
+        # The flow plans too; what is wrong is told here without a server and a traceback.
+        plan(open_store(load_settings().store), resolve(name, dataset, overrides))
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(grid=name, dataset=dataset, overrides=overrides, command=command, return_state=True)
-    failure = state.result(raise_on_failure=False)
-    if isinstance(failure, BloodcellError):
-        click.echo(f"error: {failure}", err=True)
-        sys.exit(failure.exit_code)
+    ended = state.result(raise_on_failure=False)
+    if isinstance(ended, BloodcellError):
+        click.echo(f"error: {ended}", err=True)
+        sys.exit(ended.exit_code)
     click.echo(state.message)
-    sys.exit(0 if state.is_completed() else 1)
+    sys.exit(exit_code(ended) if isinstance(ended, GridRun) else 1)
+
+
+def exit_code(run: GridRun) -> int:
+    """0 where no experiment failed; the code they failed with where that is one; else 1."""
+    codes = {row.exit_code for row in run.rows if row.status == "failed"}
+    return codes.pop() if len(codes) == 1 else int(bool(codes))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

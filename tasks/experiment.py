@@ -12,8 +12,10 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
+from bloodcell import artifacts
 from bloodcell.errors import TransientError
 from bloodcell.events import Done, Epoch, Event
+from bloodcell.store import Store
 from tasks.plan import PlannedRow
 from tasks.runners import Runner
 from tasks.runners.base import error_of
@@ -33,14 +35,15 @@ def is_worth_retrying(task: object, task_run: TaskRun, state: State) -> bool:  #
     retry_delay_seconds=exponential_backoff(10),
     retry_condition_fn=is_worth_retrying,
 )
-def run_experiment(runner: Runner, planned: PlannedRow) -> State:
+def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
     """Run the experiment unless it has a result, with its progress in the log and in the Prefect UI.
 
     Raises:
-        BloodcellError: The experiment failed; the class says whether it is tried again.
+        BloodcellError: The experiment failed, or its result cannot be read; the class says whether it is tried again.
     """
     logger = get_run_logger()
     if planned.done:
+        artifacts.read_result(store, planned.spec.key)
         return Completed(name="Reused", message=f"{planned.spec.key} has a result")
     logger.info("%s: %s", planned.row.name, planned.spec.config.architecture)
     show = progress_in_prefect(planned.row.name, logger.info)
@@ -49,6 +52,7 @@ def run_experiment(runner: Runner, planned: PlannedRow) -> State:
     if error is not None:
         logger.error("\n".join(["last lines of its log:", *ended.tail]))
         raise error
+    artifacts.read_result(store, planned.spec.key)
     return Completed(name="Trained", message=f"{planned.spec.key} is in the store")
 
 
@@ -60,16 +64,27 @@ def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Even
         log: Where lines go.
     """
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    # The function is a coroutine in an async task alone; this task is none.
-    artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"progress-{key}", description=name))
+    artifact: UUID | None = None
+
+    def draw(progress: float) -> None:
+        nonlocal artifact
+        try:
+            if artifact is None:
+                # A coroutine in an async task alone, and this task is none.
+                artifact = cast(UUID, create_progress_artifact(progress, key=f"progress-{key}", description=name))
+            else:
+                update_progress_artifact(artifact, progress)
+        except Exception as error:  # noqa: BLE001 - whatever ails the server, the training goes on
+            log(f"{name}: the progress bar could not be drawn: {error!r}")
 
     def show(event: Event) -> None:
         log(line_of(name, event))
         if isinstance(event, Epoch):
-            update_progress_artifact(artifact, progress=100 * event.epoch / event.epochs)
+            draw(100 * event.epoch / event.epochs)
         elif isinstance(event, Done):
-            update_progress_artifact(artifact, progress=100.0)
+            draw(100.0)
 
+    draw(0.0)
     return show
 
 

@@ -9,6 +9,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import GridConfig, GridRow
 from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.errors import GridError
 from bloodcell.provenance import code_version
 from bloodcell.store import Store
 from bloodcell.weights import stage_weights
@@ -38,6 +39,7 @@ def plan(store: Store, grid: GridConfig) -> Plan:
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
         WeightsError: A weights file is missing or not the one named.
+        GridError: Two rows turn out to be one experiment.
     """
     info = read_info(store, grid.dataset)
     rows = []
@@ -52,7 +54,18 @@ def plan(store: Store, grid: GridConfig) -> Plan:
         if not done:
             artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
         rows.append(PlannedRow(row, spec, done))
+    _refuse_twins(rows)
     return Plan(grid, info, tuple(rows))
+
+
+def _refuse_twins(rows: list[PlannedRow]) -> None:
+    names: dict[str, str] = {}
+    for item in rows:
+        if (first := names.setdefault(item.spec.key, item.row.name)) != item.row.name:
+            raise GridError(
+                f"rows {first!r} and {item.row.name!r} are one experiment: their weights files hold the same bytes",
+                remedy="remove one of the two rows",
+            )
 
 
 @task(name="plan")

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec
@@ -32,6 +33,12 @@ def test_the_key_does_not_change_with_names_and_places():
 def test_the_key_is_the_same_in_every_release():
     # A key that moves would retrain everyone's grids; change this figure on purpose only.
     assert key() == "0c5d498641b5f8923018"
+
+
+def test_weights_that_only_this_machine_can_read_make_no_experiment():
+    for config in ({"weights": "/tmp/a.weights.h5"}, {"weights": "weights/a.weights.h5"}):
+        with pytest.raises(ValidationError, match="an object of the store and its SHA-256"):
+            key(**config)
 
 
 def test_what_does_not_validate_is_corrupt(store):

@@ -23,6 +23,9 @@ from bloodcell.errors import ConfigError, GridError
         ({"dropout": 1.0}, "dropout"),
         ({"early_stopping": {"patience": 0}}, "early_stopping.patience"),
         ({"trainable": 0}, "trainable"),
+        ({"trainable": True}, "trainable: received true; this field is not a yes or no"),
+        ({"epochs": True}, "epochs: received true"),
+        ({"early_stopping": {"patiense": 3}}, "early_stopping.patiense: no such field"),
         ({"split": "random"}, "'source', 'folder' or 'pooled'"),
     ],
 )

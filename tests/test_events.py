@@ -26,6 +26,10 @@ def test_other_lines_are_log(line):
     assert parse(line) is None
 
 
+def test_an_event_after_an_unfinished_line_is_found():
+    assert parse("W0000 library: " + Step(message="m").model_dump_json()) == Step(message="m")
+
+
 @given(st.text())
 def test_no_line_breaks_the_parser(line):
     parse(line)

@@ -1,28 +1,96 @@
+import ast
 from pathlib import Path
+
+import pytest
 
 import bloodcell
 from bloodcell import provenance
 
+PACKAGE = Path(bloodcell.__file__).parent
 
-def test_the_training_side_is_there_and_only_it():
-    package = Path(bloodcell.__file__).parent
-    assert all((package / name).is_file() for name in provenance._TRAINING_SIDE)
-    assert not any(name.startswith("report/") for name in provenance._TRAINING_SIDE)
+# What an experiment imports without its deciding a figure: formats, names, transport and pictures.
+NOT_DECIDING = {
+    "artifacts.py",
+    "config.py",  # its values are in the key themselves
+    "data/dataset.py",
+    "errors.py",
+    "events.py",
+    "experiment.py",
+    "files.py",
+    "provenance.py",
+    "report/plots.py",
+    "settings.py",
+    "weights.py",  # the weights' hash is in the key
+}
 
 
-def test_code_version_follows_the_training_side(tmp_path, monkeypatch):
-    copy = tmp_path / "bloodcell"
-    package = Path(bloodcell.__file__).parent
-    for name in (*provenance._TRAINING_SIDE, "report/table.py"):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes((package / name).read_bytes())
-    monkeypatch.setattr(provenance.resources, "files", lambda name: copy)
-    version = provenance.code_version.__wrapped__()
-    assert version == provenance.code_version()
-    (copy / "report/table.py").write_text("# changed")
-    assert provenance.code_version.__wrapped__() == version
-    (copy / "training.py").write_text("# changed")
-    assert provenance.code_version.__wrapped__() != version
+def reached_from(module: str) -> set[str]:
+    """Modules of bloodcell that a module imports, directly or through others; the report's own imports left out."""
+    seen, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name.startswith("report/"):
+            continue
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bloodcell"):
+                base = node.module.removeprefix("bloodcell").lstrip(".").replace(".", "/")
+                candidates = [f"{base}.py", *(f"{base}/{alias.name}.py".lstrip("/") for alias in node.names)]
+                waiting += [found for found in candidates if (PACKAGE / found).is_file()]
+    return seen
+
+
+def test_every_module_an_experiment_uses_is_hashed_or_known_not_to_decide():
+    reached = {name for name in reached_from("experiment.py") if not name.startswith("store/")}
+    assert reached == {*provenance.TRAINING_SIDE, *NOT_DECIDING}
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    for name in (*provenance.TRAINING_SIDE, "report/table.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((PACKAGE / name).read_bytes())
+    monkeypatch.setattr(provenance.resources, "files", lambda name: tmp_path)
+    return tmp_path
+
+
+def version() -> str:
+    return provenance.code_version.__wrapped__()
+
+
+def test_code_version_follows_the_training_side_alone(copy):
+    first = version()
+    (copy / "report/table.py").write_text("changed = True")
+    assert version() == first
+    (copy / "training.py").write_text((copy / "training.py").read_text() + "changed = True\n")
+    assert version() != first
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Seed, fit and predict', '"""Another docstring. Seed, fit and predict'),
+        ("    # Costs some 5%", "    # Another comment"),
+        ("\n\n\ndef predict", "\n\ndef predict"),
+    ],
+)
+def test_words_for_people_do_not_change_it(copy, old, new):
+    first = version()
+    text = (copy / "training.py").read_text()
+    assert old in text
+    (copy / "training.py").write_text(text.replace(old, new))
+    assert version() == first
+
+
+@pytest.mark.parametrize(("old", "new"), [("min(128", "min(64"), ('"accuracy"', '"acc"'), ("return ", "yield ")])
+def test_what_does_something_changes_it(copy, old, new):
+    first = version()
+    text = (copy / "training.py").read_text()
+    assert old in text
+    (copy / "training.py").write_text(text.replace(old, new, 1))
+    assert version() != first
 
 
 def test_environment_names_what_computed(monkeypatch):
@@ -31,3 +99,10 @@ def test_environment_names_what_computed(monkeypatch):
     assert found["processor"]
     monkeypatch.setenv("BLOODCELL_GIT_COMMIT", "abc")
     assert provenance.git_commit() == "abc"
+
+
+def test_another_projects_commit_is_not_ours(tmp_path, monkeypatch):
+    provenance._git(tmp_path, "init")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site-packages" / "bloodcell" / "provenance.py"))
+    (tmp_path / "site-packages").mkdir()
+    assert provenance.git_commit() is None

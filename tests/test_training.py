@@ -1,53 +1,94 @@
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 
 from bloodcell.config import EarlyStopping
-from bloodcell.data.pipeline import evaluation_batches, training_batches
-from bloodcell.errors import DivergedError
+from bloodcell.data.pipeline import Examples
+from bloodcell.errors import DeviceMemoryError, DivergedError
 from bloodcell.model import build_model
-from bloodcell.training import fit
+from bloodcell.training import fit, predict
 
 
-def data(config):
+@pytest.fixture
+def examples() -> Examples:
+    """Two classes that differ in brightness."""
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 32).astype(np.int32)
-    images = (labels[:, None, None, None] * 120 + rng.integers(0, 100, (32, 32, 32, 3))).astype(np.uint8)
-    rows = np.arange(32)
-    train = training_batches(images, labels, rows, batch_size=config.batch_size, epochs=config.epochs, seed=0)
-    return train, evaluation_batches(images, labels, rows, batch_size=32)
+    labels = rng.integers(0, 2, 48).astype(np.int32)
+    images = (labels[:, None, None, None] * 120 + rng.integers(0, 100, (48, 32, 32, 3))).astype(np.uint8)
+    return Examples(images, labels, pd.Series(["train"] * 32 + ["validation"] * 16))
 
 
-def run(config, *, broken=False, on_epoch=lambda record: None):
+def build(config) -> keras.Model:
     keras.utils.set_random_seed(0)
-    train, validation = data(config)
-    model = build_model(config, classes=2)
-    if broken:
-        model.get_layer("probabilities").bias.assign([np.nan, 0.0])
-    return fit(model, config, train, validation, steps=-(-32 // config.batch_size), on_epoch=on_epoch)
+    return build_model(config, classes=2)
 
 
-def test_history_has_a_record_an_epoch_and_each_is_announced(small):
+def test_history_has_a_record_an_epoch_and_each_is_announced(small, examples):
     announced = []
-    training = run(small, on_epoch=announced.append)
+    training = fit(build(small), small, examples, announced.append)
     assert [record.epoch for record in training.history] == [1, 2]
     assert announced == list(training.history)
     assert training.seconds >= sum(record.seconds for record in training.history)
+    assert training.kept_epoch == 2
 
 
-def test_training_learns(small):
-    history = run(small.model_copy(update={"epochs": 10, "batch_size": 4, "dense_units": 32})).history
+def test_training_learns(small, examples):
+    config = small.model_copy(update={"epochs": 20, "optimizer": "sgd", "learning_rate": 5e-2, "hidden_layers": 0})
+    history = fit(build(config), config, examples, print).history
     assert history[-1].loss < history[0].loss / 2
     assert history[-1].accuracy > 0.9
 
 
-def test_early_stopping_ends_before_the_last_epoch(small):
-    stopping = EarlyStopping(monitor="val_accuracy", patience=1, min_delta=1.0)
-    training = run(small.model_copy(update={"epochs": 6, "early_stopping": stopping}))
-    assert len(training.history) == 2
+def test_the_figures_of_an_epoch_are_those_of_all_its_images(small, examples):
+    # With a learning rate of nothing the loss of an epoch is that of the initial model on every training image.
+    config = small.model_copy(update={"learning_rate": 1e-30, "optimizer": "sgd", "batch_size": 5, "trainable": "head"})
+    model = build(config)
+    history = fit(model, config, examples, print).history
+    train = examples.rows("train")
+    loss, accuracy = model.evaluate(examples.images[train], examples.labels[train], verbose=0)
+    for record in history:
+        assert record.loss == pytest.approx(loss, rel=1e-4)
+        assert record.accuracy == pytest.approx(accuracy)
 
 
-def test_a_loss_that_is_no_number_fails_with_the_epoch(small):
+def test_the_best_epoch_is_restored_and_named(small, examples):
+    stopping = EarlyStopping(monitor="val_loss", patience=2)
+    config = small.model_copy(update={"epochs": 6, "early_stopping": stopping, "learning_rate": 1e-2})
+    model = build(config)
+    training = fit(model, config, examples, print)
+    losses = [record.val_loss for record in training.history]
+    assert training.kept_epoch == 1 + int(np.argmin(losses))
+    rows = examples.rows("validation")
+    loss, _ = model.evaluate(examples.images[rows], examples.labels[rows], verbose=0)
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_early_stopping_ends_before_the_last_epoch(small, examples):
+    stopping = EarlyStopping(monitor="val_accuracy", patience=1, min_delta=1.0, restore_best=False)
+    config = small.model_copy(update={"epochs": 6, "early_stopping": stopping})
+    training = fit(build(config), config, examples, print)
+    assert len(training.history) == training.kept_epoch == 2
+
+
+def test_a_loss_that_is_no_number_fails_with_the_epoch(small, examples):
+    model = build(small)
+    model.get_layer("probabilities").bias.assign([np.nan, 0.0])
     with pytest.raises(DivergedError, match=r"loss became nan in epoch 1 of 2 at learning rate 0.001") as refused:
-        run(small, broken=True)
+        fit(model, small, examples, print)
     assert refused.value.exit_code == 78
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
+def test_too_little_memory_is_told_in_words(small, examples, error):
+    class Exhausted:
+        def fit(self, *args, **kwargs):
+            raise error
+
+        predict = fit
+
+    for run in (lambda: fit(Exhausted(), small, examples, print), lambda: predict(Exhausted(), small, examples)):
+        with pytest.raises(DeviceMemoryError, match="batch_size 16 and image_size 32 px") as refused:
+            run()
+        assert refused.value.exit_code == 78

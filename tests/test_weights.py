@@ -37,11 +37,11 @@ def test_weights_without_a_file_need_no_staging(store: LocalStore, weights: str,
 
 
 def test_another_sha256_is_refused(store: LocalStore, config: ExperimentConfig, tmp_path: Path):
-    with pytest.raises(WeightsError, match=f"has the SHA-256 {DIGEST}, not {'0' * 64}"):
+    with pytest.raises(WeightsError, match=f"have the SHA-256 {DIGEST}, not {'0' * 64}"):
         stage_weights(store, config.model_copy(update={"weights_sha256": "0" * 64}))
     staged = stage_weights(store, config)
     store.write(staged.weights, b"other")
-    with pytest.raises(WeightsError, match="has the SHA-256"):
+    with pytest.raises(WeightsError, match="have the SHA-256"):
         fetch_weights(store, staged, tmp_path / "cache")
     store.write(staged.weights, CONTENT)
     assert fetch_weights(store, staged, tmp_path / "cache") is not None
@@ -50,5 +50,7 @@ def test_another_sha256_is_refused(store: LocalStore, config: ExperimentConfig, 
 def test_weights_that_are_not_there(store: LocalStore, tmp_path: Path):
     with pytest.raises(WeightsError, match="cannot be read"):
         stage_weights(store, ExperimentConfig(weights=str(tmp_path / "none.weights.h5")))
+    with pytest.raises(WeightsError, match="a file of one machine"):
+        fetch_weights(store, ExperimentConfig(weights=str(tmp_path / "none.weights.h5")), tmp_path / "cache")
     with pytest.raises(ObjectNotFoundError):
         stage_weights(store, ExperimentConfig(weights="weights/none.weights.h5"))

@@ -102,6 +102,7 @@ def _results(row: FinishedRow) -> dict[str, object]:
     record: dict[str, object] = {
         "parameters": row.result.parameters,
         "epochs_run": len(row.result.history),
+        "kept_epoch": row.result.kept_epoch,
         "learning_seconds": row.seconds,
         "learning_time_ms": milliseconds(row.seconds),
     }

@@ -1,7 +1,6 @@
 """The object store: the one thing that the orchestrator and an experiment share."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bloodcell.errors import ConfigError
 from bloodcell.store.base import Store
@@ -19,7 +18,7 @@ def open_store(url: str) -> Store:
     Raises:
         ConfigError: The scheme is not known.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return LocalStore(Path(parts.netloc + parts.path))
+    folder = url.removeprefix("file://")
+    if folder not in ("", url):
+        return LocalStore(Path(folder))
     raise ConfigError(f"store URL is {url!r}; accepted is file://<folder>", remedy="set BLOODCELL_STORE to such a URL")

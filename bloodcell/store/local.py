@@ -1,24 +1,12 @@
 """Objects as files below a folder."""
 
-import errno
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-from bloodcell.errors import (
-    BloodcellError,
-    DataError,
-    ObjectNotFoundError,
-    StorageError,
-    StorageFullError,
-    StoragePermissionError,
-)
-
-_TEMPORARY = ".part-"
+from bloodcell.errors import DataError
+from bloodcell.files import TEMPORARY, storage_errors, whole_file
 
 
 class LocalStore:
@@ -38,37 +26,42 @@ class LocalStore:
 
     def exists(self, name: str) -> bool:
         """Whether the object is there."""
-        with translated(name, self.url):
+        with self._reading(name):
             return self._path(name).is_file()
 
     def read(self, name: str) -> bytes:
         """The object's bytes."""
-        with translated(name, self.url):
+        with self._reading(name):
             return self._path(name).read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
         """Write the object through a temporary file, so that it appears whole."""
-        with self._replacing(name) as file:
-            file.write(data)
+        with self._writing(name) as path:
+            path.write_bytes(data)
 
     def upload(self, source: Path, name: str) -> None:
         """Copy a file in."""
-        with self._replacing(name) as file, source.open("rb") as original:
-            shutil.copyfileobj(original, file)
+        with self._writing(name) as path:
+            shutil.copyfile(source, path)
 
     def download(self, name: str, target: Path) -> None:
         """Copy an object out."""
-        with translated(name, self.url):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(target) as file, self._path(name).open("rb") as original:
-                shutil.copyfileobj(original, file)
+        with self._reading(name):
+            original = self._path(name).open("rb")
+        with (
+            original,
+            storage_errors(target.name, str(target.parent), "BLOODCELL_CACHE"),
+            whole_file(target) as path,
+            path.open("wb") as file,
+        ):
+            shutil.copyfileobj(original, file)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Names below `prefix`, in lexical order."""
-        with translated(prefix, self.url):
+        with self._reading(prefix):
             files = [path for path in self._path(prefix).rglob("*") if path.is_file()]
         yield from sorted(
-            path.relative_to(self.root).as_posix() for path in files if not path.name.startswith(_TEMPORARY)
+            path.relative_to(self.root).as_posix() for path in files if not path.name.startswith(TEMPORARY)
         )
 
     def _path(self, name: str) -> Path:
@@ -80,58 +73,12 @@ class LocalStore:
         return self.root.joinpath(*parts)
 
     @contextmanager
-    def _replacing(self, name: str) -> Iterator[IO[bytes]]:
-        path = self._path(name)
-        with translated(name, self.url):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as file:
-                yield file
+    def _reading(self, name: str) -> Iterator[None]:
+        with storage_errors(name, self.url, "BLOODCELL_STORE", reading=True):
+            yield
 
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes `path`'s place when the block ends, and is gone if it fails.
-
-    The bytes are on disk before the name is, so that a power cut cannot leave a name without its bytes.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_TEMPORARY, delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
-
-
-@contextmanager
-def translated(name: str, place: str) -> Iterator[None]:
-    """Turn the operating system's errors into the project's, with the object's name and the remedy."""
-    try:
-        yield
-    except OSError as error:
-        raise _translation(error, name, place) from error
-
-
-def _translation(error: OSError, name: str, place: str) -> BloodcellError:
-    reason = error.strerror or str(error)
-    match error.errno:
-        case errno.ENOENT:
-            return ObjectNotFoundError(f"{place} holds no {name}", remedy="check the name, or BLOODCELL_STORE")
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return StoragePermissionError(
-                f"no permission for {name} in {place}: {reason}",
-                remedy="give this user access to the folder, or set BLOODCELL_STORE to one it may write",
-            )
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return StorageFullError(
-                f"no space left for {name} in {place}: {reason}",
-                remedy="free space there and run again (finished experiments are kept), or set BLOODCELL_STORE",
-            )
-        case _:
-            return StorageError(
-                f"cannot use {name} in {place}: {reason}", remedy="check that BLOODCELL_STORE is a folder"
-            )
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[Path]:
+        target = self._path(name)
+        with storage_errors(name, self.url, "BLOODCELL_STORE"), whole_file(target) as path:
+            yield path

@@ -47,19 +47,19 @@ def error_of(exit_: Exit) -> BloodcellError | None:
     classes: dict[int, type[BloodcellError]] = {
         kind.exit_code: kind for kind in (DataError, ConfigError, TransientError)
     }
+    error = classes.get(exit_.code, BloodcellError)
     if exit_.failure is not None:
-        error = classes.get(exit_.code, BloodcellError)
         return error(exit_.failure.problem, remedy=exit_.failure.remedy)
     if exit_.code < 0:
         return _killed(-exit_.code)
-    return BloodcellError(
+    return error(
         f"the experiment ended with exit code {exit_.code}: {exit_.tail[-1] if exit_.tail else 'it printed nothing'}",
         remedy="read its log above; if nothing there is wrong with your data or configuration, report it as a bug",
     )
 
 
 def _killed(number: int) -> BloodcellError:
-    name = signal.Signals(number).name
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     if number == signal.SIGKILL:
         return BloodcellError(
             f"the experiment was killed by {name}, most often because memory ran out",

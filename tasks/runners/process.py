@@ -47,7 +47,7 @@ class ProcessRunner:
         self._settings = settings
 
     def run(self, key: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
-        """Start the child, pass its lines on, and wait; the child never outlives this call."""
+        """Start the child, pass its lines on, and wait. However this call ends, the child has ended before."""
         failure: Failure | None = None
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         with subprocess.Popen(

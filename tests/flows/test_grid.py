@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestRun
 from bloodcell.errors import ObjectNotFoundError
+from flows.grid import exit_code
 from flows.grid import grid as grid_flow
 
 
@@ -40,13 +41,17 @@ def test_a_grid_trains_once_reuses_and_reports_failures(store, settings, coloure
     run = latest_run(store)
     files = {name.rpartition(run.run_id + "/")[2] for name in store.list(f"grids/own/{run.run_id}/")}
     assert {"report.md", "report.html", "results.csv", "grid.json", "plots/comparison.png"} <= files
-    assert state.result().endswith(f"{run.run_id}/report.html")
+    assert state.result() == run
+    assert f"{run.run_id}/report.html" in state.message
     finished = {row.key: artifacts.read_result(store, row.key).finished for row in run.rows}
 
     # A changed row retrains alone; a row that cannot work fails alone, and the report marks it.
     state = grid_flow(grid=grid_file(a={}, b={"dense_units": 32}, c={"batch_size": 1000}), return_state=True)
     assert state.is_failed()
-    assert "1 of 3 experiments failed: c: batch larger than the set" in state.message
+    assert "1 of 3 experiments failed" in state.message
+    assert "c: batch larger than the set" in state.message
+    assert "Remedy: set batch_size to" in state.message
+    assert exit_code(latest_run(store)) == 78
     assert statuses(store) == {"a": "reused", "b": "trained", "c": "failed"}
     run = latest_run(store)
     assert artifacts.read_result(store, run.rows[0].key).finished == finished[run.rows[0].key]
@@ -69,3 +74,13 @@ def test_a_missing_dataset_fails_the_flow_before_anything_runs(store, settings, 
     assert state.is_failed()
     assert isinstance(state.result(raise_on_failure=False), ObjectNotFoundError)
     assert list(store.list("experiments/")) == []
+
+
+def test_a_result_that_cannot_be_read_fails_its_row_and_not_the_report(store, settings, coloured, grid_file):
+    grid_flow(grid=grid_file(a={}), return_state=True)
+    key = latest_run(store).rows[0].key
+    store.write(artifacts.experiment(key, "result.json"), b"{")
+    state = grid_flow(grid=grid_file(a={}), return_state=True)
+    assert state.is_failed()
+    assert statuses(store) == {"a": "failed"}
+    assert "result.json" in latest_run(store).rows[0].reason

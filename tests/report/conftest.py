@@ -151,6 +151,7 @@ def build(
             sources_known=sources is not None,
             metrics=metrics,
             history=history(outcome.accuracy),
+            kept_epoch=8,
             learning_seconds=outcome.seconds,
             parameters=21_802_784,
             finished=finished,

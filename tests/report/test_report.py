@@ -166,3 +166,8 @@ def test_publish_writes_the_pointer_last(tmp_path, make, figures, grid):
     ]
     assert json.loads(store.read("grids/g/latest.json")) == {"run_id": run.run_id}
     assert artifacts.read_grid_run(store, "g", run.run_id) == run
+
+
+def test_the_epoch_that_is_kept_is_named(make, figures, grid):
+    markdown = make(grid, {"a": figures(0.9), "b": figures(0.9)}).markdown
+    assert "10 epochs, of which epoch 8 was the best and is kept" in markdown

@@ -4,7 +4,8 @@ from prefect.states import Failed
 
 from bloodcell.errors import ConfigError, DataError, TransientError
 from bloodcell.events import Done, Epoch, Step
-from tasks.experiment import is_worth_retrying, line_of
+from tasks import experiment
+from tasks.experiment import is_worth_retrying, line_of, progress_in_prefect
 
 
 @pytest.mark.parametrize(("error", "again"), [(TransientError, True), (ConfigError, False), (DataError, False)])
@@ -20,3 +21,15 @@ def test_events_read_well():
     )
     assert line_of("basic", Step(message="decoding")) == "basic: decoding"
     assert line_of("basic", Done(message="done")) == "basic: done"
+
+
+def test_a_server_that_does_not_answer_stops_no_training(monkeypatch):
+    def fail(*args, **kwargs):
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(experiment, "create_progress_artifact", fail)
+    lines: list[str] = []
+    show = progress_in_prefect("basic", lines.append)
+    show(Done(message="done"))
+    assert lines[1] == "basic: done"
+    assert all("could not be drawn: TimeoutError('no answer')" in line for line in lines[::2])

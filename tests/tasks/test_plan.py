@@ -2,7 +2,7 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
-from bloodcell.errors import ObjectNotFoundError
+from bloodcell.errors import GridError, ObjectNotFoundError
 from tasks.plan import plan
 
 
@@ -35,6 +35,14 @@ def test_weights_are_in_the_store_before_any_experiment_starts(store, coloured, 
     planned = plan(store, grid(small).with_overrides({"weights": str(path)}))
     name = planned.rows[0].spec.config.weights
     assert store.read(name) == b"weights"
+
+
+def test_two_copies_of_one_weights_file_are_one_experiment(store, coloured, small, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.weights.h5").write_bytes(b"weights")
+    rows = {name: {"seed": 3, "weights": str(tmp_path / f"{name}.weights.h5")} for name in "ab"}
+    with pytest.raises(GridError, match="rows 'a' and 'b' are one experiment"):
+        plan(store, grid(small, **rows))
 
 
 def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small):

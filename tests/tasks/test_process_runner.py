@@ -81,10 +81,12 @@ def test_an_interrupted_listener_leaves_no_child(settings, script):
         (Exit(65, Failure(problem="p", remedy="r")), DataError, "p\n  Remedy: r"),
         (Exit(78, Failure(problem="p", remedy="r")), ConfigError, "p"),
         (Exit(75, Failure(problem="p", remedy="r")), TransientError, "p"),
+        (Exit(75), TransientError, "exit code 75: it printed nothing"),
         (Exit(1, tail=("Traceback", "ValueError: x")), BloodcellError, "exit code 1: ValueError: x"),
         (Exit(1), BloodcellError, "exit code 1: it printed nothing"),
         (Exit(-9), BloodcellError, "killed by SIGKILL, most often because memory ran out"),
         (Exit(-11), BloodcellError, "ended by SIGSEGV"),
+        (Exit(-40), BloodcellError, "ended by signal 40"),
     ],
 )
 def test_what_an_exit_means(ended, kind, said):

@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all, and the operating system's errors in the project's words."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from bloodcell.errors import (
+    BloodcellError,
+    ObjectNotFoundError,
+    StorageError,
+    StorageFullError,
+    StoragePermissionError,
+)
+
+TEMPORARY = ".part-"
+"""Names that start so are files in the making."""
+
+Setting = Literal["BLOODCELL_STORE", "BLOODCELL_CACHE"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A new empty file that takes `path`'s place when the block ends, and is gone if it fails.
+
+    The bytes are on disk before the name is, so that a power cut cannot leave a name without its bytes. Two
+    processes may do this at once: either file wins the name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.fsync(descriptor)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def storage_errors(name: str, place: str, setting: Setting, *, reading: bool = False) -> Iterator[None]:
+    """Turn the operating system's errors into the project's.
+
+    Args:
+        name: The object or file.
+        place: Where it is.
+        setting: The variable that chose the place, for the remedy.
+        reading: Whether a missing file means that there is no such object.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _translation(error, name, place, setting, reading=reading) from error
+
+
+def _translation(error: OSError, name: str, place: str, setting: Setting, *, reading: bool) -> BloodcellError:
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOENT and reading:
+        return ObjectNotFoundError(f"{place} holds no {name}", remedy=f"check the name, or {setting}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoragePermissionError(
+            f"no permission for {name} in {place}: {reason}",
+            remedy=f"give this user access to the folder, or set {setting} to one it may write",
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFullError(
+            f"no space left for {name} in {place}: {reason}",
+            remedy=f"free space there and run again (finished experiments are kept), or set {setting} to another place",
+        )
+    return StorageError(
+        f"cannot use {name} in {place}: {reason}", remedy=f"check that {setting} names a folder that can be made"
+    )
