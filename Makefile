@@ -19,7 +19,7 @@ INSTALLED := .venv/installed-$(EXTRA)
 .PHONY: demo test check grid lock clean
 
 demo: $(INSTALLED)
-	$(BIN)/bloodcell data synthesize --name synthetic
+	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
 	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
 
 grid: $(INSTALLED)
