@@ -16,18 +16,18 @@ SET ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed-$(EXTRA)
 
-.PHONY: demo test check grid lock clean
+.PHONY: demo test check grid needs-data lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
 	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
 
-grid: $(INSTALLED)
-ifndef DATA
-	$(error DATA is not set; give the archive or folder of your images: make grid DATA=<zip or folder> [GRID=$(GRID)])
-endif
-	$(BIN)/bloodcell data push --name $(DATASET) "$(DATA)"
-	$(BIN)/python -m flows.grid --grid $(GRID) --dataset $(DATASET) $(addprefix --set ,$(SET))
+grid: needs-data $(INSTALLED)
+	$(BIN)/bloodcell data push --name "$(DATASET)" "$(DATA)"
+	$(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
+
+needs-data:
+	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]' >&2; exit 2; }
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2 -q

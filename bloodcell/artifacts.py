@@ -11,6 +11,9 @@ from bloodcell.config import ExperimentConfig, Frozen, GridConfig, ModelT, Name,
 from bloodcell.errors import CorruptObjectError
 from bloodcell.store import Store
 
+SPLITS = ("train", "validation", "test", "seen")
+"""Splits whose images are scored, in the order in which they are shown."""
+
 KEY_LENGTH = 20
 """Hex digits of an experiment's key: 80 bits, of which a billion experiments collide with odds of one in a million."""
 

@@ -3,6 +3,8 @@
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,15 +97,19 @@ def push(source: Path, name: str, skip_unreadable: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of the drawing.")
 def synthesize(name: str, folder: Path | None, seed: int) -> None:
     """Draw a labelled synthetic set of four white-cell classes, for a try without a download."""
+    from bloodcell.data.ingest import check_name
     from bloodcell.data.synthetic import synthesize as draw
 
+    check_name(name)
     if folder is not None:
-        draw(folder, seed=seed)
+        with _progress("drawing cells") as progress:
+            draw(folder, seed=seed, progress=progress)
         click.echo(f"synthetic images are in {folder}")
         return
     with tempfile.TemporaryDirectory() as temporary:
-        root = Path(temporary) / name
-        draw(root, seed=seed)
+        root = Path(temporary) / "synthetic"
+        with _progress("drawing cells") as progress:
+            draw(root, seed=seed, progress=progress)
         _push(root, name, skip_unreadable=False)
 
 
@@ -141,17 +147,21 @@ def _store() -> "Store":
 def _push(source: Path, name: str, skip_unreadable: bool) -> None:
     from bloodcell.data.ingest import push as publish
 
-    shown = 0
-    with click.progressbar(length=0, label=f"reading {source.name}", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            nonlocal shown
-            bar.length = total
-            bar.update(done - shown)
-            shown = done
-
+    with _progress("reading images") as progress:
         info = publish(_store(), source, name=name, skip_unreadable=skip_unreadable, progress=progress)
     click.echo(_description(info))
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, advanced by the function it gives: (done, total)."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
 
 
 def _description(info: "DatasetInfo") -> str:
@@ -167,4 +177,5 @@ def _description(info: "DatasetInfo") -> str:
         lines.append("  source cells: not known; each image counts as its own")
     lines += [f"  dropped {pair.dropped}: the same bytes as {pair.kept}" for pair in info.duplicates]
     lines += [f"  left out {file}" for file in info.skipped]
-    return "\n".join(lines)
+    # Names come from an archive: a control character in one must not reach the terminal.
+    return "\n".join("".join(char if char.isprintable() else "?" for char in line) for line in lines)

@@ -7,10 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from bloodcell.artifacts import ClassMetrics, SplitMetrics
-
-SPLITS = ("train", "validation", "test", "seen")
-"""Splits that are scored, in the order they are shown."""
+from bloodcell.artifacts import SPLITS, ClassMetrics, SplitMetrics
 
 
 def probability_column(label: str) -> str:

@@ -14,7 +14,7 @@ import keras
 import pandas as pd
 
 from bloodcell import artifacts
-from bloodcell.artifacts import EpochRecord, ExperimentResult, ExperimentSpec, SplitMetrics
+from bloodcell.artifacts import SPLITS, EpochRecord, ExperimentResult, ExperimentSpec, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import dataset, splits
 from bloodcell.data.dataset import DatasetInfo
@@ -28,7 +28,7 @@ from bloodcell.provenance import environment
 from bloodcell.report import plots
 from bloodcell.settings import Settings
 from bloodcell.store import Store
-from bloodcell.training import SCORED, Training, fit, predict, set_up
+from bloodcell.training import Training, fit, predict, set_up
 from bloodcell.weights import fetch_weights
 
 
@@ -50,7 +50,7 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))
     training = _fit(model, config, examples)
     emit(Step(message="scoring every split"))
-    rows = examples.rows(*SCORED)
+    rows = examples.rows(*SPLITS)
     probabilities = predict(model, config, examples)
     predictions = predictions_table(manifest.iloc[rows], examples.split.iloc[rows], probabilities, info.labels)
     metrics = score(predictions, info.labels)

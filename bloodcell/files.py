@@ -2,11 +2,11 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 from bloodcell.errors import (
     BloodcellError,
@@ -30,12 +30,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     processes may do this at once: either file wins the name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
-    temporary = Path(name)
+    temporary = path.parent / f"{TEMPORARY}{uuid4().hex}"
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)  # less the user's umask
     try:
         yield temporary
         os.fsync(descriptor)
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

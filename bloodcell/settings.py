@@ -9,6 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bloodcell.errors import ConfigError
 
 
+def cpus() -> int:
+    """CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """Settings of the environment: each field is the variable BLOODCELL_<FIELD>."""
 
@@ -29,7 +36,7 @@ class Settings(BaseSettings):
     @property
     def threads_per_experiment(self) -> int:
         """CPU threads each experiment computes with; at least one."""
-        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.slots)
+        return self.threads or max(1, cpus() // self.slots)
 
 
 def load_settings() -> Settings:

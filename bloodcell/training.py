@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from bloodcell.artifacts import EpochRecord
+from bloodcell.artifacts import SPLITS, EpochRecord
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import DeviceMemoryError, DivergedError
-
-SCORED = ("train", "validation", "test", "seen")
-"""Splits whose images are scored after training."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def fit(
 
 
 def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) -> npt.NDArray[np.float32]:
-    """Probabilities of the images in `SCORED`, in order, dropout off.
+    """Probabilities of the images in `SPLITS`, in order, dropout off.
 
     Returns:
         Shape (images, classes).
@@ -98,7 +95,7 @@ def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) ->
         DeviceMemoryError: The device has too little memory.
     """
     with _memory_errors(config):
-        batches = examples.evaluation_batches(*SCORED, batch_size=_evaluation_batch(config))
+        batches = examples.evaluation_batches(*SPLITS, batch_size=_evaluation_batch(config))
         probabilities: npt.NDArray[np.float32] = model.predict(batches, verbose=0)
     return probabilities
 

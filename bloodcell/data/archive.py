@@ -16,7 +16,7 @@ from typing import IO
 
 from bloodcell.errors import ArchiveError
 
-MAX_FILE_BYTES = 256 * 2**20
+MAX_FILE_BYTES = 64 * 2**20
 """Largest file that `read` returns."""
 
 MAX_TOTAL_BYTES = 256 * 2**30
@@ -75,21 +75,24 @@ def open_archive(source: Path) -> Iterator[Archive]:
     Raises:
         ArchiveError: It is neither, or it is not safe to read.
     """
-    origin = source.resolve().name
-    if source.is_dir():
-        yield _folder(source, origin)
-        return
     try:
-        archive = zipfile.ZipFile(source)
+        origin = source.resolve(strict=True).name
+        is_folder = stat.S_ISDIR(source.stat().st_mode)
+        archive = None if is_folder else zipfile.ZipFile(source)
     except FileNotFoundError as error:
         raise ArchiveError(
             f"{source} does not exist; accepted is a zip file or a folder", remedy="correct the path"
         ) from error
-    except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+    except PermissionError as error:
+        raise ArchiveError(f"{source} may not be read by this user", remedy="give this user access to it") from error
+    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ArchiveError(
             f"{source} is no readable zip file: {error}",
             remedy="give a zip file or a folder; if it should be a zip file, download it again",
         ) from error
+    if archive is None:
+        yield _folder(source, origin)
+        return
     with archive:
         yield _zip(archive, source.stat().st_size, origin)
 

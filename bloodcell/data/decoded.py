@@ -80,9 +80,10 @@ def _decode_into(
 ) -> None:
     side = shape[1]
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    with path.open("r+b") as file:
-        # Claims the space now: writing to a mapped page on a full disk would kill the process instead.
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("r+b") as file:
+            # Claims the space now: writing to a mapped page on a full disk would kill the process instead.
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     # Shards hold their records in the order of (shard, position), the array in that of the manifest.
     places = manifest.reset_index(drop=True).sort_values(["shard", "position"]).index.to_numpy()
     start = 0
@@ -95,11 +96,25 @@ def _decode_into(
                 images[places[start : start + len(batch)]] = batch
                 start += len(batch)
         except tf.errors.InvalidArgumentError as error:
+            bad = places[start + _first_undecodable(records.skip(start), side)]
             raise ImageError(
-                f"an image of {info.name}@{info.version} near record {start} cannot be decoded: {error.message}",
+                f"{manifest['path'].iloc[bad]} in {info.name}@{info.version} cannot be decoded: {error.message}",
                 remedy="remove that image from the archive and push the dataset again",
             ) from error
     images.flush()
+
+
+def _first_undecodable(records: tf.data.Dataset, side: int) -> int:
+    """Number of the first record that fails, found one by one where a batch tells only that one of its own did."""
+
+    def is_bad(data: tf.Tensor) -> bool:
+        try:
+            _decode(data, side)
+        except tf.errors.InvalidArgumentError:
+            return True
+        return False
+
+    return next(number for number, data in enumerate(records) if is_bad(data))
 
 
 def _fetch_shard(store: Store, info: DatasetInfo, shard: str, digest: str, folder: Path) -> str:

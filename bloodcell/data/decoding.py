@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
@@ -14,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from bloodcell.data.archive import Archive
 from bloodcell.data.layout import ImageFile, Layout
 from bloodcell.errors import ArchiveError, BloodcellError, ImageError
+from bloodcell.settings import cpus
 
 Progress = Callable[[int, int], None]
 """Called with the images done and the images in all."""
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 MAX_PIXELS = 64 * 10**6
 """Largest width times height; decoded as RGB that is 192 MB."""
 
-_DECODERS = min(8, len(os.sched_getaffinity(0)))
+_DECODERS = min(8, cpus())
 """Threads that decode; each may hold an image of MAX_PIXELS."""
 
 _QUEUED = 256

@@ -53,7 +53,7 @@ def push(
         ImageError: Images cannot be decoded, and are not to be skipped.
         DatasetError: The images do not make a dataset: none, one class, an empty class, one image under two classes.
     """
-    _check_name(name)
+    check_name(name)
     with open_archive(source) as archive:
         layout = read_layout(archive.files, archive.folders)
         check_classes(Counter(image.folder for image in layout.images), layout.folders, origin=archive.origin)
@@ -84,7 +84,12 @@ def push(
     return info
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Check that a dataset may be called so.
+
+    Raises:
+        ConfigError: It may not.
+    """
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:

@@ -57,15 +57,6 @@ def assign(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: b
     return assigned
 
 
-def summary(manifest: pd.DataFrame, assigned: "pd.Series[str]") -> dict[str, dict[str, int]]:
-    """Images and source cells by split, in the order of `SPLITS`; splits without images are left out."""
-    groups = manifest["source"].groupby(assigned)
-    images, sources = groups.size(), groups.nunique()
-    return {
-        split: {"images": int(images[split]), "sources": int(sources[split])} for split in SPLITS if split in images
-    }
-
-
 def _take_test(rows: pd.DataFrame, config: ExperimentConfig, declares_test: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The test images of a class, and the others."""
     if config.split == "pooled":

@@ -1,16 +1,18 @@
+import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from bloodcell import artifacts
 from bloodcell.data import decoded, tfrecord
 from bloodcell.data.dataset import DatasetInfo, read_manifest
 from bloodcell.data.decoded import decoded_images
-from bloodcell.errors import CorruptObjectError
+from bloodcell.errors import CorruptObjectError, ImageError
 from bloodcell.store import LocalStore
 
 
@@ -28,8 +30,7 @@ def test_images_lie_in_manifest_order_and_look_like_the_originals(store, coloure
     assert images.dtype == np.uint8
     assert not images.flags.writeable
     shard = store.root / artifacts.dataset("coloured", coloured.version, "shards/00000.tfrecord")
-    with shard.open("rb") as file:
-        originals = list(tfrecord.decode(file, name=shard.name))
+    originals = list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
     for row in (0, 7, len(manifest) - 1):
         place = manifest.iloc[row]
         assert place["shard"] == 0
@@ -89,3 +90,16 @@ def test_two_that_decode_at_once_get_the_same(store, coloured, tmp_path):
         first, second = pool.map(lambda _: decode(store, coloured, tmp_path / "cache"), range(2))
     np.testing.assert_array_equal(first, second)
     assert len(list((tmp_path / "cache" / "images").iterdir())) == 1
+
+
+def test_an_image_that_tensorflow_cannot_decode_is_named(store, coloured, tmp_path):
+    manifest = read_manifest(store, coloured)
+    name = artifacts.dataset("coloured", coloured.version, "shards/00000.tfrecord")
+    records = list(tf.data.TFRecordDataset(str(store.root / name)).as_numpy_iterator())
+    records[70] = b"no image"
+    store.write(name, b"".join(map(tfrecord.encode, records)))
+    digest = hashlib.sha256(store.read(name)).hexdigest()
+    info = coloured.model_copy(update={"shards": {"shards/00000.tfrecord": digest}})
+    path = manifest["path"][manifest["position"] == 70].item()
+    with pytest.raises(ImageError, match=f"{path} in coloured@{coloured.version} cannot be decoded"):
+        decode(store, info, tmp_path / "cache")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from bloodcell.data import curation, decoding, ingest, tfrecord
+from bloodcell.data import curation, decoding, ingest
 from bloodcell.data.dataset import MANIFEST, Duplicate, dataset_names, read_info, read_manifest
 from bloodcell.data.ingest import push
 from bloodcell.errors import ArchiveError, ConfigError, DatasetError, ImageError, ObjectNotFoundError, StorageFullError
@@ -23,7 +24,8 @@ def records(store: LocalStore, info, manifest: pd.DataFrame) -> list[bytes]:
     for file, sha256 in info.shards.items():
         data = store.read(f"datasets/{info.name}/{info.version}/{file}")
         assert hashlib.sha256(data).hexdigest() == sha256
-        shards.append(list(tfrecord.decode(io.BytesIO(data), name=file)))
+        path = store.root / "datasets" / info.name / info.version / file
+        shards.append(list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()))
     assert sum(map(len, shards)) == len(manifest)
     return [shards[row.shard][row.position] for row in manifest.itertuples()]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bloodcell.config import ExperimentConfig
-from bloodcell.data.splits import SPLITS, assign, summary
+from bloodcell.data.splits import SPLITS, assign
 from bloodcell.errors import ConfigError, DatasetError
 
 PROTOCOLS = ["source", "folder", "pooled"]
@@ -186,11 +186,3 @@ def test_one_more_image_moves_few_others() -> None:
     before = assign(manifest.iloc[:-1], config("pooled"), sources_known=True)
     after = assign(manifest, config("pooled"), sources_known=True)
     assert (before != after.iloc[:-1]).sum() <= 2
-
-
-def test_the_summary_counts_images_and_cells() -> None:
-    manifest = manifest_of(KAGGLE)
-    figures = summary(manifest, assign(manifest, config("folder"), sources_known=True))
-    assert list(figures) == ["train", "validation", "test", "unused"]
-    assert figures["test"] == {"images": 80, "sources": 8}
-    assert figures["train"]["images"] == 240
