@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bloodcell import __version__
-from bloodcell.errors import BloodcellError
+from bloodcell.errors import BloodcellError, ConfigError
 
 if TYPE_CHECKING:
     from bloodcell.data.dataset import DatasetInfo
@@ -65,8 +65,13 @@ def run(key: str) -> None:
         store = open_store(settings.store)
         artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
 
-        from bloodcell.experiment import run_experiment
-
+        try:
+            from bloodcell.experiment import run_experiment
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"an experiment needs TensorFlow, and {error.name} is not installed here",
+                remedy="install the extra `cpu` or `gpu` of this project",
+            ) from error
         run_experiment(store, key, settings)
     except BloodcellError as error:
         emit(Failure(problem=error.problem, remedy=error.remedy))

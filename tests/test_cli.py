@@ -1,9 +1,12 @@
+import sys
+
 import pytest
 from click.testing import CliRunner
 
 from bloodcell import cli
 from bloodcell.data import synthetic
 from bloodcell.data.dataset import read_info
+from bloodcell.errors import ConfigError
 
 
 @pytest.fixture
@@ -50,6 +53,13 @@ def test_duplicates_and_control_characters_in_names(run, coloured_folder, tmp_pa
     said = run("data", "push", str(source))
     assert "dropped EOSINOPHIL/b?[31m.jpeg: the same bytes as EOSINOPHIL/a.jpeg" in said
     assert "\x1b" not in said
+
+
+def test_an_experiment_without_tensorflow_says_what_to_install(settings, spec, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delitem(sys.modules, "bloodcell.experiment", raising=False)
+    with pytest.raises(ConfigError, match="keras is not installed here"):
+        CliRunner().invoke(cli.cli, ["run", "--key", spec.key], catch_exceptions=False)
 
 
 def test_help_names_the_exit_codes(run):
