@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun, LatestRun
+from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report import plots, provenance, summary
+from bloodcell.report import headline, notes, plots, provenance
+from bloodcell.report.cautions import cautions
 from bloodcell.report.formatting import setting_text
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
-from bloodcell.report.rows import SPLITS, Row, finished, rows_of
+from bloodcell.report.rows import Row, finished, rows_of
 from bloodcell.report.table import results_csv, results_table
 from bloodcell.store import Store
 
@@ -28,9 +29,9 @@ def build_report(run: GridRun, info: DatasetInfo, results: Mapping[str, Experime
     Returns:
         By file name below the grid run: report.md, report.html, results.csv and plots/*.png.
     """
-    rows = rows_of(run, results)
+    rows = rows_of(run, info, results)
     pictures = _pictures(rows, " (synthetic images)" if info.synthetic else "")
-    title = summary.title(run, info)
+    title = headline.title(run, info)
     markdown = report_markdown(title=title, **_context(run, info, rows))
     return {
         "report.md": markdown.encode(),
@@ -62,7 +63,8 @@ def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
         pictures["plots/comparison.png"] = plots.comparison(by_name, f"Accuracy against learning time{note}")
     for row in done:
         rate = setting_text(row.config, "learning_rate")
-        title = f"{row.name}: {row.config.architecture}, learning rate {rate}{note}"
+        # Spaces at which no line breaks.
+        title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
         pictures[f"plots/{row.name}-curves.png"] = plots.curves(row.result.history, title)
         pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(row.test, f"{row.name}: test images{note}")
     return pictures
@@ -70,16 +72,23 @@ def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
 
 def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, Any]:
     """What the template names; plain values, which it escapes."""
+    reflections = reflect(rows)
     return {
         "run": run,
         "info": info,
         "rows": rows,
+        "any_result": bool(finished(rows)),
         "splits": SPLITS,
-        "headline": summary.headline(rows),
-        "cautions": summary.cautions(rows, info),
+        "headline": headline.headline(rows, info),
+        "cautions": cautions(rows, info),
         "table": results_table(rows),
-        "several": sum(len(row.changed) > 1 for row in rows),
-        "reflections": reflect(rows),
+        "bold": notes.bold(rows),
+        "seen": notes.seen(rows, info),
+        "several": notes.several(rows),
+        "runs": notes.runs(rows),
+        "train_figures": notes.train_figures(rows),
+        "reflections": reflections,
+        "intervals": any(reflection.differences for reflection in reflections),
         "shared": provenance.shared_settings(rows),
         "facts": provenance.facts(run, info, rows),
     }

@@ -6,12 +6,50 @@ from pydantic import BaseModel
 
 from bloodcell.config import ExperimentConfig
 
-_NOUNS = {"hidden_layers": "hidden layers", "dense_units": "dense count"}
+_NOUNS = {"dense_units": "dense count"}
+_UNITS = {"hidden_layers": "hidden layers", "dense_units": "dense units", "epochs": "epochs", "image_size": "px"}
+_QUANTITIES = {
+    "hidden_layers": "the number of hidden layers",
+    "dense_units": "the number of dense units",
+    "epochs": "the number of epochs",
+    "trainable": "the choice of layers that train",
+    "weights": "the choice of weights",
+    "weights_sha256": "the choice of weights",
+}
 
 
 def noun(field: str) -> str:
     """What a field of ExperimentConfig is called in a sentence: `learning rate`."""
     return _NOUNS.get(field, field.replace("_", " "))
+
+
+def quantity(field: str) -> str:
+    """A field as what may matter or not: `the learning rate`, `the number of hidden layers`."""
+    return _QUANTITIES.get(field, f"the {noun(field)}")
+
+
+def amounts(field: str, values: Sequence[str]) -> str:
+    """Values of a field with what they are.
+
+    >>> amounts("hidden_layers", ["1", "2"]), amounts("learning_rate", ["1e-5"])
+    ('1 and 2 hidden layers', 'learning rate 1e-5')
+    """
+    unit = _unit(field, values[0] if len(values) == 1 else "")
+    return f"{listed(values)} {unit}" if unit else f"{noun(field)} {listed(values)}"
+
+
+def from_to(field: str, start: str, end: str) -> str:
+    """A step along a field.
+
+    >>> from_to("hidden_layers", "1", "3"), from_to("learning_rate", "1e-5", "1e-4")
+    ('from 1 to 3 hidden layers', 'from 1e-5 to 1e-4')
+    """
+    return f"from {start} to {end} {_unit(field, end)}".rstrip()
+
+
+def _unit(field: str, value: str) -> str:
+    unit = _UNITS.get(field, "")
+    return unit.removesuffix("s") if value == "1" else unit
 
 
 def setting(config: ExperimentConfig, field: str) -> object:
@@ -58,6 +96,12 @@ def percent(fraction: float) -> str:
 def points(change: float) -> str:
     """A difference of fractions in signed percentage points."""
     return f"{change * 100:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def extent(fractions: Sequence[float]) -> str:
+    """Lowest, highest and mean of several fractions, in percent."""
+    mean = sum(fractions) / len(fractions)
+    return f"lowest {percent(min(fractions))}, highest {percent(max(fractions))}, mean {percent(mean)}"
 
 
 def milliseconds(seconds: float) -> int:

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
-from bloodcell.artifacts import EpochRecord, ExperimentResult, SplitMetrics
-from bloodcell.report.rows import SPLITS
+from bloodcell.artifacts import SPLITS, EpochRecord, ExperimentResult, SplitMetrics
+from bloodcell.report.titles import inches, set_title
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells it a second time.
 _COLOUR = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73", "seen": "#CC79A7"}
@@ -34,7 +34,7 @@ def curves(history: Sequence[EpochRecord], title: str) -> bytes:
 
     Args:
         history: One record an epoch.
-        title: Printed above.
+        title: Printed above, in as many lines as it needs.
     """
     figure = Figure(figsize=(5.8, 2.8), layout="constrained")
     epochs = [record.epoch for record in history]
@@ -56,7 +56,7 @@ def confusion(metrics: SplitMetrics, title: str) -> bytes:
 
     Args:
         metrics: Of the split to show.
-        title: Printed above.
+        title: Printed above, in as many lines as it needs.
     """
     counts = np.array(metrics.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -79,16 +79,16 @@ def confusion(metrics: SplitMetrics, title: str) -> bytes:
 
 
 def comparison(results: Mapping[str, ExperimentResult], title: str) -> bytes:
-    """Accuracy against learning time: a vertical line a row, on it one point a split.
+    """Accuracy against learning time: one vertical line per row, on it one point per split.
 
     Args:
         results: By row name; at least one.
-        title: Printed above.
+        title: Printed above, in as many lines as it needs.
     """
     names = sorted(results, key=lambda name: results[name].learning_seconds)
     unit, seconds = _time_unit(results[names[-1]].learning_seconds)
     times = [results[name].learning_seconds / seconds for name in names]
-    figure = Figure(figsize=(5.8, 3.4 + 0.065 * max(map(len, names))), layout="constrained")
+    figure = Figure(figsize=(5.8, 3.4), layout="constrained")
     axes = figure.subplots()
     for split in SPLITS:
         points = [
@@ -98,25 +98,26 @@ def comparison(results: Mapping[str, ExperimentResult], title: str) -> bytes:
         ]
         if points:
             face = _SOLID if split == "test" else _HOLLOW
-            axes.plot(*zip(*points, strict=True), linestyle="none", **_series(split, size=7), **face)
+            axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size=7), **face)
     _dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.06)
     axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
     _percent(axes)
-    _name_rows(axes, names, times)
+    figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
     return _png(figure, title, legend=axes)
 
 
-def _name_rows(axes: Axes, names: Sequence[str], times: Sequence[float]) -> None:
-    """Write the names above the axes, moved apart where their lines stand too close."""
+def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], times: Sequence[float]) -> float:
+    """Write the names above the axes, moved apart where their lines stand too close; return their height in inches."""
+    heights = []
     low, high = axes.get_xlim()
     places = spread([(time - low) / (high - low) for time in times], distance=0.05)
     # Long names stand upright: slanted, the last would need more width than the axes have.
     slant = 90 if max(map(len, names)) > 16 else 40
     for name, time, place in zip(names, times, places, strict=True):
         axes.axvline(time, color=_RULE, linewidth=0.8, zorder=1)
-        axes.annotate(
+        written = axes.annotate(
             name,
             xy=(time, 1),
             xycoords=axes.get_xaxis_transform(),
@@ -138,6 +139,8 @@ def _name_rows(axes: Axes, names: Sequence[str], times: Sequence[float]) -> None
                 "relpos": (0.5 if slant == 90 else 0, 0),
             },
         )
+        heights.append(inches(written, figure)[1])
+    return max(heights)
 
 
 def spread(places: Sequence[float], distance: float) -> list[float]:
@@ -186,7 +189,7 @@ def _percent(axes: Axes) -> None:
 
 def _png(figure: Figure, title: str, legend: Axes | None = None) -> bytes:
     """Draw the figure; with a palette instead of true colour the file is a third of the size."""
-    figure.suptitle(title, fontsize=10, color=_INK, parse_math=False)
+    set_title(figure, title, _INK)
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)

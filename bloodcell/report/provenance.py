@@ -2,18 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bloodcell.artifacts import GridRun
+from bloodcell.artifacts import SPLITS, GridRun
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.formatting import counted, listed, noun, setting_text
-from bloodcell.report.rows import SPLITS, FinishedRow, Row, finished, varied_fields
-
-SPLIT_TEXT = {
-    "source": "train and validation share no source cell; the test images are those the dataset declares, if it does",
-    "folder": "the images declared for training, split at random into train and validation; test images as declared",
-    "pooled": "all images pooled, then split at random",
-}
-"""What each split protocol does."""
+from bloodcell.report.rows import FinishedRow, Row, finished, varied_fields
 
 Facts = tuple[tuple[str, str], ...]
 """Names and values."""
@@ -37,7 +30,7 @@ def facts(run: GridRun, info: DatasetInfo, rows: Sequence[Row]) -> Facts:
         ("started", f"{run.started:%Y-%m-%d %H:%M:%S %Z}".strip()),
         ("finished", f"{run.finished:%Y-%m-%d %H:%M:%S %Z}".strip()),
         *_dataset(info),
-        *_splits(rows),
+        *_splits(rows, info),
         ("code version", run.code_version),
         *_environment(finished(rows)),
     )
@@ -55,17 +48,34 @@ def _dataset(info: DatasetInfo) -> Iterator[tuple[str, str]]:
         yield f"declared {split or 'no split'}", f"{sum(classes.values()):,}: {counts}"
 
 
-def _splits(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _splits(rows: Sequence[Row], info: DatasetInfo) -> Iterator[tuple[str, str]]:
     for protocol in dict.fromkeys(row.config.split for row in rows):
-        yield f"split {protocol}", SPLIT_TEXT[protocol]
+        yield f"split {protocol}", split_text(protocol, info)
+    done = finished(rows)
     for split in SPLITS:
-        yield from _agreed(f"images in {split}", {row.name: _split_size(row, split) for row in finished(rows)})
+        if any(split in row.result.metrics for row in done):
+            yield from _agreed(f"images in {split}", {row.name: _split_size(row, split) for row in done})
+
+
+def split_text(protocol: str, info: DatasetInfo) -> str:
+    """What a split protocol does with the dataset."""
+    if protocol == "pooled":
+        return "all images pooled, then split at random by image"
+    declared = "the test images are those declared TEST"
+    at_random = "the other images are split at random, by image, into train and validation, which may share cells"
+    if protocol == "folder":
+        return f"{declared}; {at_random}"
+    if info.sources_known:
+        test = declared if info.declared.get("TEST") else "the test images are those of source cells chosen at random"
+        return f"{test}; train and validation share no source cell"
+    test = declared if info.declared.get("TEST") else "the test images are chosen at random"
+    return f"{test}; source cells are unknown, so {at_random}"
 
 
 def _split_size(row: FinishedRow, split: str) -> str:
     metrics = row.result.metrics.get(split)
     if metrics is None:
-        return ""
+        return "none"
     known = f" of {counted(metrics.sources, 'source cell')}" if row.result.sources_known else ""
     return f"{metrics.images:,}{known}"
 

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bloodcell.report import formatting
+from bloodcell.report.table import class_lines
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LEADING = re.compile(r"^(?:[#+=-](?=[#+=\s-]|$)|\d+(?=[.)](?:\s|$)))")
@@ -68,6 +69,7 @@ def report_markdown(**context: Any) -> str:
         "fraction": "{:.4f}".format,
         "counted": formatting.counted,
         "setting": formatting.setting_text,
+        "class_lines": class_lines,
     }
     return environment.get_template("report.md.j2").render(context)
 

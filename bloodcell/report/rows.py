@@ -2,23 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, SplitMetrics
 from bloodcell.config import ExperimentConfig
-from bloodcell.report.formatting import listed, noun, setting_text
+from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report.formatting import counted, listed, noun, setting, setting_text
 
-SEED_FIELDS = ("hidden_layers", "dense_units", "learning_rate")
-"""The settings the seed study varies: every results table has their columns."""
+STUDY_FIELDS = ("hidden_layers", "dense_units", "learning_rate")
+"""The settings that the original study varies: every results table has their columns."""
 
-SPLITS = ("train", "validation", "test", "seen")
-"""The splits in the order in which every table and picture shows them."""
+CHOOSE_TEST = ("split", "seed", "test_fraction")
+"""The settings that may choose the test images."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the grid; without a result unless it is a FinishedRow."""
+    """A row of the grid; without a result unless it is a FinishedRow.
+
+    Attributes:
+        outcome: What became of it.
+        first: Configuration of the grid's first row, against which changes count.
+        test_images: What decides which images test it: equal where two rows are tested on the same images.
+    """
 
     outcome: RowOutcome
+    first: ExperimentConfig
+    test_images: tuple[object, ...]
 
     @property
     def name(self) -> str:
@@ -30,18 +40,30 @@ class Row:
         """The row's configuration: the only source of what the report says of its settings."""
         return self.outcome.config
 
+    @cached_property
+    def setting(self) -> ExperimentConfig:
+        """The configuration but for the seed: rows that agree in it are runs of one setting."""
+        return self.config.model_copy(update={"seed": 0, "image_size": self.config.side})
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """The settings in which the row differs from the first, an image size that follows the backbone included."""
+        candidates = (
+            field for field in ExperimentConfig.model_fields if field in {*self.outcome.changed, "image_size"}
+        )
+        fields = [field for field in candidates if setting(self.config, field) != setting(self.first, field)]
+        # The hash follows the weights, and says nothing beside them.
+        return tuple(field for field in fields if field != "weights_sha256" or len(fields) == 1)
+
     @property
     def changed(self) -> tuple[str, ...]:
-        """The settings in which the row differs from the grid's first."""
-        # The hash follows the weights, and says nothing beside them.
-        return tuple(
-            field for field in self.outcome.changed if field != "weights_sha256" or len(self.outcome.changed) == 1
-        )
+        """Those settings that the grid itself changes."""
+        return tuple(field for field in self.differing if field in self.outcome.changed)
 
     @property
     def changes(self) -> str:
-        """Those settings with the row's values: `hidden layers 2`."""
-        return listed([f"{noun(field)} {setting_text(self.config, field)}" for field in self.changed])
+        """The differing settings with the row's values: `hidden layers 2`."""
+        return listed([f"{noun(field)} {setting_text(self.config, field)}" for field in self.differing])
 
     @property
     def failure(self) -> tuple[str, ...]:
@@ -66,18 +88,43 @@ class FinishedRow(Row):
         """Its learning time in seconds."""
         return self.result.learning_seconds
 
+    @property
+    def epochs(self) -> str:
+        """How many epochs it ran, and which is kept where that is not the last."""
+        run, kept = counted(len(self.result.history), "epoch"), self.result.kept_epoch
+        if kept == len(self.result.history):
+            return run
+        if (stopping := self.config.early_stopping) is None:
+            return f"{run}, of which epoch {kept} is kept"
+        extreme = "lowest" if stopping.monitor == "val_loss" else "highest"
+        return f"{run}, of which epoch {kept} is kept by early stopping ({extreme} {stopping.monitor})"
 
-def rows_of(run: GridRun, results: Mapping[str, ExperimentResult]) -> tuple[Row, ...]:
+
+def rows_of(run: GridRun, info: DatasetInfo, results: Mapping[str, ExperimentResult]) -> tuple[Row, ...]:
     """The run's rows in order. A failed row has no result, whatever `results` holds.
 
     Args:
         run: The grid run.
+        info: The dataset it ran on.
         results: By key.
     """
-    return tuple(
-        FinishedRow(row, results[row.key]) if row.status != "failed" and row.key in results else Row(row)
-        for row in run.rows
-    )
+    first = run.rows[0].config
+
+    def row_of(outcome: RowOutcome) -> Row:
+        images = _test_images(outcome.config, info)
+        if outcome.status != "failed" and outcome.key in results:
+            return FinishedRow(outcome, first, images, results[outcome.key])
+        return Row(outcome, first, images)
+
+    return tuple(map(row_of, run.rows))
+
+
+def _test_images(config: ExperimentConfig, info: DatasetInfo) -> tuple[object, ...]:
+    """What `bloodcell.data.splits.assign` chooses the test images by."""
+    if info.declared.get("TEST") and config.split != "pooled":
+        return ("as declared",)
+    unit = "source" if config.split != "pooled" and info.sources_known else "image"
+    return (unit, config.seed, config.test_fraction)
 
 
 def finished(rows: Sequence[Row]) -> tuple[FinishedRow, ...]:
@@ -90,16 +137,28 @@ def unfinished(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if not isinstance(row, FinishedRow))
 
 
+def tested_alike(rows: Sequence[Row]) -> bool:
+    """Whether the rows are tested on the same images."""
+    return len({row.test_images for row in rows}) <= 1
+
+
+def runs_of_one_setting(rows: Sequence[Row]) -> bool:
+    """Whether there are several rows, which differ in the seed only."""
+    return len(rows) > 1 and len({row.setting for row in rows}) == 1
+
+
 def best(rows: Sequence[FinishedRow]) -> tuple[FinishedRow, ...]:
-    """The rows with the highest test accuracy: several where they tie."""
+    """The rows with the highest test accuracy, several where they tie.
+
+    None where the rows are tested on different images, or are runs of one setting.
+    """
+    if not tested_alike(rows) or runs_of_one_setting(rows):
+        return ()
     highest = max((row.test.accuracy for row in rows), default=None)
     return tuple(row for row in rows if row.test.accuracy == highest)
 
 
 def varied_fields(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The settings in which rows differ: the seed's in its order, then the others in that of ExperimentConfig."""
-    varied = {field for row in rows for field in row.changed}
-    # A backbone brings its own image size along where the grid leaves the size out.
-    if len({row.config.side for row in rows}) > 1:
-        varied.add("image_size")
-    return tuple(field for field in dict.fromkeys([*SEED_FIELDS, *ExperimentConfig.model_fields]) if field in varied)
+    """The settings in which rows differ: the study's in its order, then the others in that of ExperimentConfig."""
+    varied = {field for row in rows for field in row.differing}
+    return tuple(field for field in dict.fromkeys([*STUDY_FIELDS, *ExperimentConfig.model_fields]) if field in varied)

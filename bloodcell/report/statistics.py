@@ -32,10 +32,11 @@ def difference(first: SplitMetrics, second: SplitMetrics) -> Difference:
     failure are added to each sample, which keeps the 95 % near 0 and 1 and in small samples, where the
     textbook margin has no width. Images of one cell count as one observation between them. Both
     accuracies are treated as if measured on different cells; on the same cells the interval is wider than need be.
+    It ends at 100 percentage points to either side, beyond which no difference lies.
     """
     (p, n), (q, m) = _adjusted(first), _adjusted(second)
     margin = _Z95 * math.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    return Difference(second.accuracy - first.accuracy, q - p - margin, q - p + margin)
+    return Difference(second.accuracy - first.accuracy, max(q - p - margin, -1.0), min(q - p + margin, 1.0))
 
 
 def _adjusted(metrics: SplitMetrics) -> tuple[float, int]:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bloodcell.artifacts import SPLITS, SplitMetrics
 from bloodcell.report.formatting import milliseconds, noun, percent, setting_text
-from bloodcell.report.rows import SEED_FIELDS, SPLITS, FinishedRow, Row, best, finished, varied_fields
+from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 
 _HEADINGS = {"hidden_layers": "Hidden Layer", "dense_units": "Dense Count", "learning_rate": "Learning Rate"}
 _SEVERAL = "several settings"
+_UNDEFINED = "\N{EN DASH}"
 _REASON_LENGTH = 90  # characters that still fit a table's cell; the row's own section has the whole
 
 
@@ -39,17 +41,18 @@ class Table:
 
 
 def results_table(rows: Sequence[Row]) -> Table:
-    """The seed's columns, and one for each further setting in which rows differ.
+    """The study's columns, and one for each further setting in which rows differ.
 
-    Bold are the settings a row changes, and the highest test accuracy and least learning time, all where they tie.
+    Bold are the settings in which a row differs from the first, the highest test accuracy where the rows may be
+    ranked, and the least learning time; all where they tie.
     """
-    fields = tuple(dict.fromkeys([*SEED_FIELDS, *varied_fields(rows)]))
+    fields = tuple(dict.fromkeys([*STUDY_FIELDS, *varied_fields(rows)]))
     done = finished(rows)
     winners = best(done)
     least = min((milliseconds(row.seconds) for row in done), default=None)
     groups: dict[str, list[tuple[Cell, ...]]] = {}
     for row in rows:
-        settings = (Cell(setting_text(row.config, field), field in row.changed) for field in fields)
+        settings = (Cell(setting_text(row.config, field), field in row.differing) for field in fields)
         line = (Cell(row.name), *settings, *_figures(row, row in winners, least))
         groups.setdefault(_group(row), []).append(line)
     if _SEVERAL in groups:
@@ -74,6 +77,18 @@ def _figures(row: Row, is_best: bool, least: int | None) -> tuple[Cell, Cell]:
         return Cell(f"failed: {shown}"), Cell("")
     time = milliseconds(row.seconds)
     return Cell(percent(row.test.accuracy), is_best), Cell(f"{time:,}", time == least)
+
+
+def class_lines(metrics: SplitMetrics) -> tuple[tuple[str, ...], ...]:
+    """Label, images, precision, recall and F1 of each class; a dash where a figure would be a division by zero."""
+    lines = []
+    for column, figures in enumerate(metrics.classes):
+        called = sum(row[column] for row in metrics.confusion)
+        defined = (called, figures.images, called + figures.images)
+        values = (figures.precision, figures.recall, figures.f1)
+        texts = (f"{value:.4f}" if count else _UNDEFINED for value, count in zip(values, defined, strict=True))
+        lines.append((figures.label, f"{figures.images:,}", *texts))
+    return tuple(lines)
 
 
 def results_csv(rows: Sequence[Row]) -> bytes:

@@ -1,7 +1,19 @@
 import pytest
 
 from bloodcell.config import ExperimentConfig
-from bloodcell.report.formatting import clock, counted, listed, milliseconds, number, percent, points, setting_text
+from bloodcell.report.formatting import (
+    amounts,
+    clock,
+    counted,
+    extent,
+    from_to,
+    listed,
+    milliseconds,
+    number,
+    percent,
+    points,
+    setting_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +48,19 @@ def test_fractions_become_percent_and_points():
 def test_lists_and_counts():
     assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
     assert [counted(number, "row") for number in (0, 1, 2500)] == ["0 rows", "1 row", "2,500 rows"]
+
+
+def test_values_come_with_what_they_are():
+    assert amounts("hidden_layers", ["1", "2", "3"]) == "1, 2 and 3 hidden layers"
+    assert amounts("hidden_layers", ["1"]) == "1 hidden layer"
+    assert amounts("learning_rate", ["1e-5", "1e-4"]) == "learning rate 1e-5 and 1e-4"
+    assert from_to("dense_units", "8", "16") == "from 8 to 16 dense units"
+    assert from_to("hidden_layers", "0", "1") == "from 0 to 1 hidden layer"
+    assert from_to("learning_rate", "1e-5", "1e-4") == "from 1e-5 to 1e-4"
+
+
+def test_several_figures_are_told_by_their_extremes_and_mean():
+    assert extent([0.8, 0.95, 0.8]) == "lowest 80.00%, highest 95.00%, mean 85.00%"
 
 
 def test_settings_say_what_counts():

@@ -1,4 +1,5 @@
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -6,9 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from bloodcell.artifacts import EpochRecord
+from bloodcell.config import ExperimentConfig
 from bloodcell.report import plots
 
 TRAIN, VALIDATION, TEST, SEEN = "0072B2", "E69F00", "009E73", "CC79A7"
@@ -30,8 +35,8 @@ def shows(png: bytes, code: str) -> bool:
     return bool((abs(found - list(bytes.fromhex(code))).max(axis=1) <= 4).any())
 
 
-def test_pictures_are_small_pngs_of_a_readable_width(seed):
-    for name, data in seed.files.items():
+def test_pictures_are_small_pngs_of_a_readable_width(study):
+    for name, data in study.files.items():
         if name.endswith(".png"):
             with Image.open(io.BytesIO(data)) as image:
                 assert image.format == "PNG"
@@ -39,10 +44,10 @@ def test_pictures_are_small_pngs_of_a_readable_width(seed):
             assert len(data) < 60_000
 
 
-def test_series_keep_their_colours_through_the_palette(epochs, seed):
+def test_series_keep_their_colours_through_the_palette(epochs, study):
     curves = plots.curves(epochs, "t")
     assert [shows(curves, code) for code in (TRAIN, VALIDATION, TEST)] == [True, True, False]
-    comparison = seed.files["plots/comparison.png"]
+    comparison = study.files["plots/comparison.png"]
     assert [shows(comparison, code) for code in (TRAIN, VALIDATION, TEST, SEEN)] == [True, True, True, False]
 
 
@@ -50,9 +55,77 @@ def test_one_epoch_is_drawn(epochs):
     assert shows(plots.curves(epochs[:1], "t"), TRAIN)
 
 
-def test_titles_are_not_read_as_mathematics(epochs, metrics):
-    assert plots.curves(epochs, "a $b") != plots.curves(epochs, "a b")
-    assert plots.confusion(metrics(0.9, labels=("$x", "y_{$")), "$\\frac{")
+@pytest.fixture
+def drawn(monkeypatch) -> list[Figure]:
+    """The figures drawn during the test."""
+    figures = []
+    save = Figure.savefig
+
+    def remember(figure, *args, **options):
+        save(figure, *args, **options)
+        figures.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures
+
+
+def is_whole(figure: Figure) -> bool:
+    """Whether all that is drawn lies within the figure, but for a pixel."""
+    figure.set_dpi(150)  # as it is saved
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    title = next(text for text in figure.findobj(Text) if text.get_text() == figure.get_suptitle())
+    boxes = title.get_window_extent(renderer), figure.get_tightbbox(renderer).transformed(figure.dpi_scale_trans)
+    return all((box.min >= -1).all() and (box.max <= figure.bbox.max + 1).all() for box in boxes)
+
+
+def test_free_text_is_not_read_as_mathematics(epochs, metrics, drawn):
+    """`$\\frac{$` is an error where mathematics is read, and `$a$` loses its signs."""
+    plots.curves(epochs, "$a$ $\\frac{$")
+    plots.confusion(metrics(0.9, labels=("$a$", "$\\frac{$")), "$\\frac{$")
+    assert [figure.get_suptitle() for figure in drawn] == ["$a$ $\\frac{$", "$\\frac{$"]
+    labelled = [text for text in drawn[1].findobj(Text) if text.get_text() == "$a$"]
+    assert labelled
+    assert not any(text.get_parse_math() for text in labelled)
+
+
+DEEP = ExperimentConfig(hidden_layers=16, dense_units=65536).architecture
+LONG = "W" * 63
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "den-3\nMobileNet(0.25) - F - D(16) - D(16) - D(16), learning rate 0.05 (synthetic images)",
+        f"{DEEP} (synthetic images)",
+        f"{LONG}\n{DEEP}, learning rate 1.5e-05 (synthetic images)",
+        f"{LONG}: test images (synthetic images)",
+    ],
+)
+def test_titles_stay_within_the_picture_whole(title, epochs, metrics, drawn):
+    plots.curves(epochs, title)
+    plots.confusion(metrics(0.9), title)
+    for figure in drawn:
+        assert is_whole(figure)
+        assert re.sub(r"\s", "", figure.get_suptitle()) == re.sub(r"\s", "", title)
+        assert all(axes.get_window_extent().height > 100 for axes in figure.axes)
+
+
+def test_a_title_breaks_at_words_and_keeps_the_synthetic_mark_in_one_piece(epochs, drawn):
+    plots.curves(epochs, "a\nMobileNet(0.25) - F - D(16) - D(16) - D(16), learning rate 0.05 (synthetic images)")
+    plots.curves(epochs, "a: short (synthetic images)")
+    long, short = (figure.get_suptitle().split("\n") for figure in drawn)
+    assert long[0] == "a"
+    assert long[-1].endswith("(synthetic images)")
+    assert not any(line.startswith("- ") for line in long)
+    assert short == ["a: short (synthetic images)"]
+
+
+def test_names_above_the_comparison_stay_within_it(study, drawn):
+    results = list(study.results.values())
+    plots.comparison({f"{number}{LONG[1:]}": result for number, result in enumerate(results)}, f"{LONG} {LONG}")
+    plots.comparison({f"{number}{LONG[:15]}": result for number, result in enumerate(results)}, "t")
+    assert all(map(is_whole, drawn))
+    assert all(figure.axes[0].get_window_extent().height > 150 for figure in drawn)
 
 
 def test_shade_is_the_share_of_the_rows_images(metrics):
@@ -73,8 +146,8 @@ def test_threads_draw_the_same_pictures(epochs):
         assert list(pool.map(lambda title: plots.curves(epochs, title), titles)) == alone
 
 
-def test_rows_with_long_names_and_equal_times_are_drawn(seed):
-    result = next(iter(seed.results.values()))
+def test_rows_with_long_names_and_equal_times_are_drawn(study):
+    result = next(iter(study.results.values()))
     many = {f"hidden_layers-{number}_learning_rate-0.0001_backbone-InceptionV3": result for number in range(20)}
     assert plots.comparison(many, "t").startswith(b"\x89PNG")
 

@@ -1,19 +1,21 @@
 import re
 from itertools import combinations, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bloodcell.config import GridConfig
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rows import rows_of
-from bloodcell.report.statistics import difference
+from bloodcell.report.statistics import difference, shape
 
+UNDECIDED = "these runs cannot show whether the backbone matters."
 CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
 
 
 def reflections(example):
-    return reflect(rows_of(example.run, example.results))
+    return reflect(rows_of(example.run, example.info, example.results))
 
 
 def layers(make, figures, accuracies, **options):
@@ -27,6 +29,8 @@ def layers(make, figures, accuracies, **options):
 def agree(words: str, values: list[float]) -> bool:
     """Whether the words describe the values: written anew here, so as not to share the program's errors."""
     pairs = list(pairwise(values))
+    moves = [b > a for a, b in pairs if a != b]
+    turns = sum(before != after for before, after in pairwise(moves))
     ups, downs = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
     top, bottom = values.index(max(values)), values.index(min(values))
     return {
@@ -42,7 +46,8 @@ def agree(words: str, values: list[float]) -> bool:
         "falls, then rises": values[:bottom] == sorted(values[:bottom], reverse=True)
         and values[bottom:] == sorted(values[bottom:])
         and ups > 0 < downs,
-        "goes up and down": ups > 0 < downs,
+        "goes up and down": turns > 1,
+        "stays the same": not moves,
     }[words]
 
 
@@ -52,36 +57,66 @@ def test_trend_words_agree_with_the_numbers(make, figures, right):
     (found,) = reflections(example)
     printed, verdict = found.accuracy
     values = [float(value) for value in re.findall(r"(\d+\.\d\d)%", printed)]
-    course = re.match(r"(?:It|As measured it) ((?:rises|falls|goes).*?)(?:,? each time|, but only|;| by more)", verdict)
+    course = re.match(r"It ((?:rises|falls|goes).*?)(?:, each time|;|, by more)", verdict)
     tests = [result.metrics["test"] for result in example.results.values()]
     if any(difference(a, b).beyond_error for a, b in combinations(tests, 2)):
         assert course
-        assert agree(course.group(1).rstrip(","), values)
+        assert agree(course.group(1), values)
     else:
         assert not course
-        assert verdict == "It stays the same." or "show no effect of hidden layers" in verdict
+        assert verdict in ("Both are equal.", "All are equal.") or verdict.endswith(
+            "these runs cannot show whether the number of hidden layers matters."
+        )
+        assert ("equal" in verdict) == (len(set(values)) == 1)
+
+
+@pytest.mark.parametrize("words", ["goes up and down", "rises at every step"])
+def test_a_single_turn_is_not_up_and_down(words):
+    assert not agree(words, [1, 3, 2])
+    assert agree("goes up and down", [1, 3, 2, 4])
+
+
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=6))
+def test_shape_agrees_with_the_numbers(values):
+    assert agree(shape(values), values)
+
+
+@given(st.lists(st.integers(0, 71), min_size=2, max_size=5))
+def test_without_source_cells_the_course_is_told_and_nothing_judged(make, figures, right):
+    (found,) = reflections(layers(make, figures, [count / 71 for count in right], sources=None))
+    printed, verdict = found.accuracy
+    values = [float(value) for value in re.findall(r"(\d+\.\d\d)%", printed)]
+    assert found.differences == ()
+    assert not re.search("error|told apart|show", verdict)
+    if len(set(values)) > 1:
+        assert agree(re.fullmatch(r"As measured it (.*)\.", verdict).group(1), values)
 
 
 def test_an_axis_within_noise_is_not_called_a_trend(make, figures):
     (found,) = reflections(layers(make, figures, [0.90, 0.91, 0.92, 0.93]))
-    assert found.accuracy[1].endswith("these runs show no effect of hidden layers.")
+    assert found.accuracy[1].endswith("these runs cannot show whether the number of hidden layers matters.")
     assert not re.search(r"rise|fall", " ".join(found.accuracy + found.differences))
     assert len(found.differences) == 1
-    assert "from 0 to 3: +3.00 points" in found.differences[0]
-    assert "too small to tell apart with 71 independent test sources" in found.differences[0]
+    assert "from 0 to 3 hidden layers: +3.00 percentage points" in found.differences[0]
+    assert found.differences[0].endswith("; within sampling error for 71 test cells")
 
 
 def test_steps_within_noise_are_named_beside_those_beyond_it(make, figures):
     (found,) = reflections(layers(make, figures, [0.5, 0.9, 0.88]))
-    assert found.accuracy[1] == "As measured it rises, then falls, but only from 0 to 1 by more than sampling error."
-    assert [text.rpartition("; ")[2][:9] for text in found.differences] == ["larger th", "too small"]
+    assert found.accuracy[1] == "It rises, then falls; only the change from 0 to 1 hidden layer exceeds sampling error."
+    assert [text.rpartition("; ")[2][:9] for text in found.differences] == ["larger th", "within sa"]
+    (found,) = reflections(layers(make, figures, [0.2, 0.5, 0.51, 0.9]))
+    assert found.accuracy[1] == (
+        "It rises at every step; only the changes from 0 to 1 hidden layer and from 2 to 3 hidden layers "
+        "exceed sampling error."
+    )
 
 
 def test_a_slow_drift_is_told_from_end_to_end(make, figures):
     (found,) = reflections(layers(make, figures, [0.6, 0.7, 0.8]))
     assert found.accuracy[1] == (
-        "As measured it rises at every step; no single step is larger than sampling error, "
-        "but the difference from 0 to 2 is."
+        "It rises at every step; no single step exceeds sampling error, "
+        "but the difference from 0 to 2 hidden layers does."
     )
 
 
@@ -107,11 +142,77 @@ def test_unordered_settings_are_ranked_not_called_a_trend(make, figures):
     assert "The image size changes along with it" in found.remarks[1]
 
 
+def backbones(make, figures, accuracies, **options):
+    names = ("VGG16", "Xception", "MobileNet")[: len(accuracies)]
+    grid = GridConfig(name="g", experiments={name: {"backbone": name} for name in names})
+    outcomes = {name: figures(value) for name, value in zip(names, accuracies, strict=True)}
+    (found,) = reflections(make(grid, outcomes, **{"sources": CELLS} | options))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ((0.9, 0.9), "Both are equal."),
+        ((0.9, 0.9, 0.9), "All are equal."),
+        ((0.9, 0.5), "The higher is that of VGG16, by more than sampling error."),
+        ((0.9, 0.5, 0.5), "The highest is that of VGG16, by more than sampling error."),
+        ((0.9, 0.9, 0.5), "There is a tie for the highest between VGG16 and Xception, by more than sampling error."),
+        ((0.9, 0.91), f"The two figures do not differ by more than sampling error: {UNDECIDED}"),
+    ],
+)
+def test_ties_and_pairs_are_put_into_words_of_their_own(make, figures, accuracies, words):
+    assert backbones(make, figures, accuracies).accuracy[1] == words
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ((0.9, 0.5), "As measured the higher is that of VGG16."),
+        ((0.9, 0.9, 0.5), "As measured there is a tie for the highest between VGG16 and Xception."),
+        ((0.9, 0.9), "Both are equal."),
+    ],
+)
+def test_an_unordered_axis_without_source_cells_is_told_as_measured(make, figures, accuracies, words):
+    found = backbones(make, figures, accuracies, sources=None)
+    assert (found.accuracy[1], found.differences) == (words, ())
+
+
+def test_seeds_are_runs_of_one_setting_and_not_ranked(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {"seed": 2}, "b": {"seed": 0}, "c": {"seed": 1}})
+    outcomes = {"a": figures(0.2), "b": figures(0.9), "c": figures(0.4)}
+    (found,) = reflections(make(grid, outcomes, sources=CELLS))
+    assert found.accuracy[0].startswith("With seed 0, 1 and 2, all else as in the first row, test accuracy is 90.00%,")
+    assert found.accuracy[1] == "These are runs of one setting: lowest 20.00%, highest 90.00%, mean 50.00%."
+    assert found.differences == ()
+    (found,) = reflections(make(grid, outcomes, sources=CELLS, declares_test=False))
+    assert found.accuracy[1].endswith("mean 50.00%. The seed also chose the test images.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ({"split": "pooled"}, {}, "These rows were tested on different images: the figures are not ranked."),
+        ({"split": "folder"}, {}, "A split is a way of measuring: the figures are not ranked."),
+        (
+            {"test_fraction": 0.3},
+            {"declares_test": False},
+            "These rows were tested on different images: the figures are not ranked.",
+        ),
+    ],
+)
+def test_ways_of_measuring_are_not_ranked(make, figures, changes, options, words):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": changes})
+    (found,) = reflections(make(grid, {"a": figures(0.2), "b": figures(0.9)}, sources=CELLS, **options))
+    assert "test accuracy is 20.00% and 90.00%, in that order" in found.accuracy[0]
+    assert (found.accuracy[1], found.differences) == (words, ())
+
+
 def test_failed_rows_are_left_out_and_said_to_be(make, figures):
     grid = GridConfig(name="g", experiments={f"h{n}": {"hidden_layers": n} for n in (1, 2, 3)})
     (found,) = reflections(make(grid, {"h1": figures(0.9), "h2": "out of memory", "h3": figures(0.4)}, sources=CELLS))
-    assert "With hidden layers 1 and 3" in found.accuracy[0]
-    assert found.remarks[-1] == "Left out, because without a result: h2 (2)."
+    assert "With 1 and 3 hidden layers, all" in found.accuracy[0]
+    assert found.remarks[-1] == "Left out, because without a result: h2 (2 hidden layers)."
 
 
 def test_one_result_on_an_axis_is_nothing_to_compare(make, figures):
@@ -120,17 +221,22 @@ def test_one_result_on_an_axis_is_nothing_to_compare(make, figures):
     assert found.accuracy == ("Of its 2 rows only h2 has a result: there is nothing to compare.",)
 
 
-def test_unknown_sources_are_said_to_be_images(make, figures):
-    (found,) = reflections(layers(make, figures, [0.9, 0.9004], sources=None))
-    assert "with 2,500 test images, each taken as its own source" in found.differences[0]
-
-
 def test_learning_time_is_told_with_its_factor(make, figures):
     grid = GridConfig(name="g", experiments={"h1": {}, "h2": {"hidden_layers": 2}})
     (found,) = reflections(make(grid, {"h1": figures(0.9, seconds=1500), "h2": figures(0.9, seconds=1000)}))
     (time,) = found.remarks
-    assert time.startswith("Learning time, in the same order, is 1,500.0 s and 1,000.0 s: it falls; ")
-    assert time.endswith("the longest is 1.50 times the shortest.")
+    assert time == (
+        "Learning time, in the same order, is 1,500.0 s and 1,000.0 s; the longer is 1.50 times the shorter "
+        "(single measurements; rows that ran side by side share the machine)."
+    )
+
+
+def test_epochs_are_named_where_rows_ran_for_different_ones(make, figures):
+    grid = GridConfig(name="g", experiments={f"h{n}": {"hidden_layers": n} for n in (1, 2, 3)})
+    outcomes = {f"h{n}": figures(0.9, epochs=epochs) for n, epochs in ((1, 12), (2, 8), (3, 12))}
+    (found,) = reflections(make(grid, outcomes))
+    assert found.remarks[1] == "They ran for 12, 8 and 12 epochs, in that order."
+    assert not re.search(r"rise|fall", " ".join(found.remarks))
 
 
 def test_a_single_row_has_no_reflections(make, figures):

@@ -81,8 +81,8 @@ def test_free_text_does_not_break_tables(hostile):
         assert len(widths) == 1
 
 
-def test_html_is_one_file_that_needs_no_network(seed):
-    files = seed.files
+def test_html_is_one_file_that_needs_no_network(study):
+    files = study.files
     page = Page(files["report.html"].decode())
     sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     pictures = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
@@ -91,15 +91,15 @@ def test_html_is_one_file_that_needs_no_network(seed):
     assert not re.search(r"https?:|url\(|@import", files["report.html"].decode())
 
 
-def test_html_suits_phones_and_the_dark(seed):
-    source = seed.files["report.html"].decode()
+def test_html_suits_phones_and_the_dark(study):
+    source = study.files["report.html"].decode()
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in source
     assert "prefers-color-scheme: dark" in source
     assert source.count("<table>") == source.count('<div class="table" tabindex="0"><table>') > 0
 
 
-def test_every_picture_linked_is_there_and_every_picture_there_is_linked(seed):
-    files = seed.files
+def test_every_picture_linked_is_there_and_every_picture_there_is_linked(study):
+    files = study.files
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", files["report.md"].decode())
     assert sorted(linked) == sorted(name for name in files if name.endswith(".png"))
     assert len(linked) == 15

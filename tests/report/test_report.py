@@ -14,46 +14,23 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 
 
-@pytest.fixture
-def grid():
-    return GridConfig(name="g", experiments={"a": {}, "b": {"dense_units": 16}})
+def test_intervals_are_said_to_be_wider_than_need_be(make, figures, grid):
+    text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown
+    assert "both were scored on the same images, so the intervals are wider than need be" in text
+    assert "independent proportions" not in text
 
 
-def opening(example):
-    return example.markdown.split("## Results")[0]
-
-
-def test_headline_names_the_images_and_cells_behind_the_best(make, figures, grid):
-    text = opening(make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN))
-    assert (
-        "**90.00% by b** (InceptionV3 - F - D(16), learning rate 1e-5), on 2,500 test images of 71 source cells."
-        in text
-    )
-    assert "Source cells unknown" not in text
-
-
-def test_headline_counts_the_rows_that_are_as_good_for_all_one_can_tell(make, figures):
-    grid = GridConfig(name="g", experiments={f"h{number}": {"hidden_layers": number} for number in range(4)})
-    outcomes = dict(zip(("h0", "h1", "h2", "h3"), map(figures, (0.92, 0.9, 0.88, 0.5)), strict=True))
-    text = opening(make(grid, outcomes, sources=KNOWN))
-    assert "2 of the 3 other rows are too close to tell apart with this many cells." in text
-
-
-def test_headline_names_every_row_of_a_tie(make, figures, grid):
-    assert "**90.00% by a and b** (a tie)" in opening(make(grid, {"a": figures(0.9), "b": figures(0.9)}))
-
-
-def test_seen_cells_stand_beside_new_ones(make, figures, grid):
-    best = figures(0.9)
-    best = type(best)(accuracy={**best.accuracy, "seen": 0.99})
-    example = make(grid, {"a": figures(0.8), "b": best}, sources=KNOWN)
-    assert "On 800 held-out images of cells that it saw in training it reaches 99.00%." in opening(example)
-    assert "| seen | 800 | 240 | 0.1000 | 0.9900 |" in example.markdown
+def test_words_that_a_reader_may_not_know_are_explained_once(make, figures, grid):
+    example = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)}, sources=KNOWN)
+    assert "one point per split; seen: images of training cells that were held out" in example.markdown
+    for definition in ("Balanced accuracy is the mean", "macro F1\nis the mean", "The split seen holds images of"):
+        assert example.markdown.count(definition) == 1
+    assert not re.search("seen:|split seen", make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown)
 
 
 def test_synthetic_data_are_called_so_in_title_headline_and_every_caption(make, figures, grid):
     text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, synthetic=True).markdown
-    assert "synthetic data" in text.splitlines()[0]
+    assert text.splitlines()[0] == "# Grid g: InceptionV3 on synthetic images"
     assert "Synthetic data: best test accuracy" in text
     captions = [line for line in text.splitlines() if re.match(r"\*[^*]", line)]
     assert len(captions) == text.count("![") == 5
@@ -81,33 +58,48 @@ def test_a_run_in_which_every_row_failed_is_reported_without_pictures(make, grid
 def test_a_grid_of_one_row_is_reported(make, figures):
     text = make(GridConfig(name="g", experiments={"only": {}}), {"only": figures(0.9)}).markdown
     assert "nothing to compare" in text
-    assert "chosen by" not in text
+    assert "picked" not in text
+    assert "\nTest accuracy: **90.00% by only**" in text
+
+
+def test_rows_that_change_several_settings_are_counted_in_grammar(make, figures):
+    both = {"dense_units": 16, "learning_rate": 1e-4}
+    rows = {"a": {}, "b": {"dense_units": 16}, "c": both}
+    text = make(GridConfig(name="g", experiments=rows), dict.fromkeys(rows, figures(0.8))).markdown
+    assert "1 row changes several settings at once and stands in the table only." in text
+    rows["d"] = both | {"dropout": 0.1}
+    text = make(GridConfig(name="g", experiments=rows), dict.fromkeys(rows, figures(0.8))).markdown
+    assert "2 rows change several settings at once and stand in the table only." in text
 
 
 @pytest.mark.parametrize(
-    ("changes", "caution"),
+    ("first", "second", "words"),
     [
-        ({"split": "pooled"}, "**Pooled split**"),
-        ({"seed": 1}, "Seeds 0 and 1."),
-        ({"test_fraction": 0.3}, "Rows differ in test fraction"),
+        ({}, {"dense_units": 16}, "while the weights still change, with dropout on, and so"),
+        ({"dropout": 0}, {}, "while the weights still change, with dropout on where a row has any, and so"),
+        ({"dropout": 0}, {"hidden_layers": 0}, "while the weights still change, and so"),
     ],
 )
-def test_what_limits_a_comparison_is_said(make, figures, changes, caution):
-    example = make(GridConfig(name="g", experiments={"a": {}, "b": changes}), {"a": figures(0.8), "b": figures(0.9)})
-    assert caution in opening(example)
-    plain = make(GridConfig(name="g", experiments={"a": {}}), {"a": figures(0.8)})
-    assert caution not in opening(plain)
+def test_dropout_is_named_only_where_there_is_any(make, figures, first, second, words):
+    grid = GridConfig(name="g", experiments={"a": first, "b": second})
+    assert words in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 
-def test_rows_of_several_machines_are_told_apart(make, figures, grid):
-    gpu = {"device": "GPU", "packages": {"tensorflow": "2.21.0"}}
-    cpu = {"device": "CPU", "packages": {"tensorflow": "2.21.0"}, "git_commit": None}
-    example = make(grid, {"a": figures(0.8, environment=gpu), "b": figures(0.9, environment=cpu)})
-    assert "**Several machines**" in opening(example)
-    text = example.markdown
-    assert "| device | GPU (a); CPU (b) |" in text
-    assert "| tensorflow | 2.21.0 |" in text
-    assert "git commit" not in text
+def test_a_split_that_some_row_has_not_is_none(make, figures, grid):
+    text = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9)}, sources=KNOWN).markdown
+    assert "| images in seen | 800 of 240 source cells (a); none (b) |" in text
+    assert "images in seen" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
+
+
+def test_splits_are_described_as_they_were_made(make, figures, grid):
+    outcomes = {"a": figures(0.8), "b": figures(0.9)}
+    shared = "train and validation share no source cell"
+    assert shared in make(grid, outcomes, sources=KNOWN).markdown
+    unknown = make(grid, outcomes).markdown
+    assert shared not in unknown
+    assert "source cells are unknown, so the other images are split at random, by image, into train and" in unknown
+    for protocol in ("folder", "pooled"):
+        assert shared not in make(grid.with_overrides({"split": protocol}), outcomes, sources=KNOWN).markdown
 
 
 def test_provenance_tells_data_split_code_and_keys(make, figures, grid):
@@ -169,5 +161,11 @@ def test_publish_writes_the_pointer_last(tmp_path, make, figures, grid):
 
 
 def test_the_epoch_that_is_kept_is_named(make, figures, grid):
-    markdown = make(grid, {"a": figures(0.9), "b": figures(0.9)}).markdown
-    assert "10 epochs, of which epoch 8 was the best and is kept" in markdown
+    outcomes = {"a": figures(0.9), "b": figures(0.9, epochs=8)}
+    markdown = make(grid, outcomes).markdown
+    assert "10 epochs, of which epoch 8 is kept, " in markdown
+    assert "8 epochs, 21,802,784 parameters" in markdown
+    for monitor, extreme in (("val_loss", "lowest"), ("val_accuracy", "highest")):
+        stopping = grid.with_overrides({"early_stopping": {"monitor": monitor}})
+        text = make(stopping, outcomes).markdown
+        assert f"10 epochs, of which epoch 8 is kept by early stopping ({extreme} {monitor}), " in text

@@ -37,6 +37,13 @@ def test_a_perfect_score_still_has_an_interval(metrics):
     assert not found.beyond_error
 
 
+def test_no_interval_reaches_beyond_what_is_possible(metrics):
+    best, worst = metrics(1.0, sources=4), metrics(0.0, sources=4)
+    assert difference(worst, best).high == 1.0
+    assert difference(best, worst).low == -1.0
+    assert difference(worst, best).beyond_error
+
+
 def test_what_counts_is_sources_not_images(metrics):
     few, many = [difference(metrics(0.9, sources=n), metrics(0.85, sources=n)) for n in (71, 2500)]
     assert not few.beyond_error

@@ -1,14 +1,16 @@
 import csv
 import io
 
+import pytest
+
 from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
 from bloodcell.report.rows import rows_of
-from bloodcell.report.table import results_csv, results_table
+from bloodcell.report.table import class_lines, results_csv, results_table
 
 
 def rows(example):
-    return rows_of(example.run, example.results)
+    return rows_of(example.run, example.info, example.results)
 
 
 def table(example):
@@ -25,8 +27,8 @@ def bold(found, heading):
     return [name for name, line in lines(found).items() if line[heading].bold]
 
 
-def test_columns_and_groups_are_the_seeds(seed):
-    found = table(seed)
+def test_columns_and_groups_are_the_studys(study):
+    found = table(study)
     assert found.headings == (
         "Model",
         "Hidden Layer",
@@ -43,8 +45,8 @@ def test_columns_and_groups_are_the_seeds(seed):
     ]
 
 
-def test_changed_settings_and_true_best_are_bold(seed):
-    found = table(seed)
+def test_changed_settings_and_true_best_are_bold(study):
+    found = table(study)
     assert bold(found, "Hidden Layer") == ["hidden-2", "hidden-3"]
     assert bold(found, "Dense Count") == ["dense-16", "dense-32"]
     assert bold(found, "Learning Rate") == ["rate-5e-5", "rate-1e-4"]
@@ -73,7 +75,7 @@ def test_a_failed_row_has_no_figures_even_if_an_old_result_is_handed_in(make, fi
     grid = GridConfig(name="g", experiments={"a": {}})
     example = make(grid, {"a": figures(0.5)})
     failed = example.run.model_copy(update={"rows": (example.run.rows[0].model_copy(update={"status": "failed"}),)})
-    line = lines(results_table(rows_of(failed, example.results)))["a"]
+    line = lines(results_table(rows_of(failed, example.info, example.results)))["a"]
     assert line["Accuracy"].text == "failed: the store holds no result under its key"
 
 
@@ -95,6 +97,34 @@ def test_image_size_that_follows_the_backbone_is_shown(make, figures):
     grid = GridConfig(name="g", experiments={"a": {"backbone": "VGG16"}, "b": {"backbone": "Xception"}})
     found = lines(table(make(grid, {"a": figures(0.9), "b": figures(0.8)})))
     assert [found[name]["Image Size"].text for name in "ab"] == ["224", "299"]
+    assert [found[name]["Image Size"].bold for name in "ab"] == [False, True]
+
+
+def test_an_image_size_that_is_the_backbones_own_is_no_change(make, figures):
+    rows = {"a": {}, "b": {"dense_units": 16, "image_size": 299}}
+    found = table(make(GridConfig(name="g", experiments=rows), {"a": figures(0.9), "b": figures(0.8)}))
+    assert "Image Size" not in found.headings
+    assert [group.title for group in found.groups] == ["", "dense count"]
+
+
+@pytest.mark.parametrize("changes", [{"split": "pooled"}, {"seed": 1}])
+def test_no_accuracy_is_best_where_rows_may_not_be_ranked(make, figures, changes):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": changes})
+    found = table(make(grid, {"a": figures(0.9, seconds=2), "b": figures(0.8, seconds=1)}))
+    assert bold(found, "Accuracy") == []
+    assert bold(found, "Learning Time (ms)") == ["b"]
+
+
+def test_a_class_that_was_never_called_has_no_precision(metrics):
+    found = metrics(0.0, labels=("a", "b", "c"), images=30)
+    confusion = ((0, 10, 0), (0, 10, 0), (0, 0, 0))
+    classes = [figures.model_copy(update={"images": n}) for figures, n in zip(found.classes, (10, 10, 0), strict=True)]
+    lines = class_lines(found.model_copy(update={"confusion": confusion, "classes": tuple(classes)}))
+    assert lines == (
+        ("a", "10", "\N{EN DASH}", "0.0000", "0.0000"),
+        ("b", "10", "0.0000", "0.0000", "0.0000"),
+        ("c", "0", "\N{EN DASH}", "\N{EN DASH}", "\N{EN DASH}"),
+    )
 
 
 def test_csv_holds_full_precision_and_every_row(make, figures):

@@ -20,8 +20,8 @@ def section(markdown: str, title: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def markdown(seed):
-    return seed.markdown
+def markdown(study):
+    return study.markdown
 
 
 @pytest.mark.parametrize(("grid", "network"), [("blood-cell", "InceptionV3"), ("mobilenet", "MobileNet")])
@@ -30,7 +30,7 @@ def test_every_mention_of_the_backbone_is_the_configured_one(grid, network, seve
     for name in ("curves", "confusion", "comparison"):
         monkeypatch.setattr(plots, name, lambda _, title: titles.append(title) or b"")
     text = seven(load_grid(grid)).markdown
-    assert text.startswith(f"# {network} on ")
+    assert text.startswith(f"# Grid {grid}: {network} on ")
     assert text.count(f"**{network} - F - D(8) - D(8)**") == 1
     assert sum(f"{network} - F - D(" in title for title in titles) == 7
     assert not [other for other in NETWORKS if other != network and other in text + " ".join(titles)]
@@ -48,9 +48,9 @@ def test_accuracy_is_that_on_the_test_images_and_the_best_row_is_not_lost(markdo
     assert "82.52%" not in markdown
 
 
-def test_no_fraction_loses_its_decimal_point(markdown, seed):
-    for row in seed.run.rows:
-        for split, figures in seed.results[row.key].metrics.items():
+def test_no_fraction_loses_its_decimal_point(markdown, study):
+    for row in study.run.rows:
+        for split, figures in study.results[row.key].metrics.items():
             line = next(line for line in section(markdown, row.name).splitlines() if line.startswith(f"| {split} |"))
             assert f"| {figures.loss:.4f} | {figures.accuracy:.4f} |" in line
     assert "8248" not in markdown.replace("0.8248", "")
@@ -59,14 +59,22 @@ def test_no_fraction_loses_its_decimal_point(markdown, seed):
 def test_reflections_do_not_contradict_the_table(markdown):
     hidden = section(markdown, "Hidden layers")
     assert "test accuracy is 99.44%, 99.16% and 50.08%" in hidden
-    assert "it falls at every step, but only from 2 to 3 by more than sampling error" in hidden
-    assert "rise" not in hidden.split("Learning time")[0]
-    assert "no effect of dense count" in section(markdown, "Dense count")
-    assert "It rises, then falls" in section(markdown, "Learning rate")
+    assert "As measured it falls at every step." in hidden
+    assert "rise" not in hidden
+    assert "As measured it rises, then falls." in section(markdown, "Dense count")
+    assert "As measured it rises, then falls." in section(markdown, "Learning rate")
+
+
+def test_nothing_is_judged_whose_source_cells_are_unknown(markdown):
+    assert "sampling error" not in markdown
+    assert "told apart" not in markdown
+    assert "95%" not in markdown
+    assert "without the source cells no interval can be given" in markdown.split("## Experiments")[0]
 
 
 def test_the_limits_of_the_figures_stand_before_them(markdown):
     opening = markdown.split("## Results")[0]
     assert "test images may have siblings" in opening
-    assert "each image is counted as its own source" in opening.lower()
+    assert "Images of one cell are not independent" in opening
+    assert "Validation images may share cells with training" in opening
     assert "**One run per setting**: Seed 0. No interval covers the variation from run to run" in opening

@@ -1,0 +1,83 @@
+"""What a reader must know before believing the figures."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report.formatting import counted, listed, noun
+from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, finished, tested_alike, unfinished
+
+Caution = tuple[str, str]
+"""What it is about in two or three words, and what it means."""
+
+_MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads"}
+"""What learning time depends on beside the settings, by key of the environment."""
+
+
+def cautions(rows: Sequence[Row], info: DatasetInfo) -> tuple[Caution, ...]:
+    """What limits the figures, gravest first."""
+    return (*_of_data(rows, info), *_of_comparison(finished(rows)))
+
+
+def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
+    if info.synthetic:
+        yield "Synthetic data", "A program drew these images. The figures say nothing about real blood cells."
+    if failed := unfinished(rows):
+        names = listed([row.name for row in failed])
+        have = f"{len(failed)} of {counted(len(rows), 'row')} ended without a result: {names}. The reasons stand below."
+        yield "Failed rows", have
+    protocols = list(dict.fromkeys(row.config.split for row in rows))
+    if "pooled" in protocols:
+        siblings = (
+            "All images are pooled before they are split, so test images may have siblings (other images of the "
+            "same cell) in training. Accuracy on new cells may be far lower."
+        )
+        yield "Pooled split", siblings
+    if not info.sources_known:
+        unknown = (
+            "Images of one cell are not independent; without the source cells no interval can be given. "
+            "Other images of a test image's cell may have been trained on."
+        )
+        yield "Source cells unknown", unknown
+    loose = [protocol for protocol in protocols if protocol != "source" or not info.sources_known]
+    if loose:
+        where = "" if loose == protocols else f" with split {listed(loose)}"
+        yield (
+            "Validation not independent",
+            f"Validation images may share cells with training{where}, so validation figures may be too good.",
+        )
+
+
+def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
+    """What limits comparing one row with another."""
+    if done:
+        yield _runs(done)
+    if not tested_alike(done):
+        fields = [field for field in CHOOSE_TEST if len({getattr(row.config, field) for row in done}) > 1]
+        choose = f"{listed([noun(field) for field in fields])}, which {'choose' if len(fields) > 1 else 'chooses'}"
+        yield "Different test images", f"Rows differ in {choose} the test images: their test figures do not compare."
+    if differences := list(_machine_differences(done)):
+        yield "Learning times do not compare", f"Rows ran under different conditions: {'; '.join(differences)}."
+
+
+def _runs(done: Sequence[FinishedRow]) -> Caution:
+    """How many runs a setting has."""
+    seeds = sorted({row.config.seed for row in done})
+    seed = f"{'Seed' if len(seeds) == 1 else 'Seeds'} {listed([str(seed) for seed in seeds])}."
+    uncovered = "No interval covers the variation from run to run"
+    runs = sorted(set(Counter(row.setting for row in done).values()))
+    if runs == [1]:
+        order = ", and another seed may order the rows differently" if len(done) > 1 else ""
+        return "One run per setting", f"{seed} {uncovered}{order}."
+    number = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    return (
+        f"{number} runs per setting",
+        f"{seed} Rows that differ in the seed only are runs of one setting. {uncovered}.",
+    )
+
+
+def _machine_differences(done: Sequence[FinishedRow]) -> Iterator[str]:
+    for key, name in _MACHINE.items():
+        values = dict.fromkeys(str(row.result.environment.get(key) or "not recorded") for row in done)
+        if len(values) > 1:
+            yield f"{name} {listed(list(values))}"
