@@ -7,9 +7,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from bloodcell.config import ExperimentConfig, Frozen, GridConfig, ModelT, Name, Sha256, validated
+from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import CorruptObjectError
 from bloodcell.store import Store
+from bloodcell.values import Frozen, ModelT, Name, Sha256, validated
 
 SPLITS = ("train", "validation", "test", "seen")
 """Splits whose images are scored, in the order in which they are shown."""

@@ -2,51 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from itertools import product
 from pathlib import PurePosixPath
 from textwrap import indent
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from bloodcell.backbones import BACKBONES, Backbone
-from bloodcell.errors import BloodcellError, ConfigError
+from bloodcell.errors import ConfigError
+from bloodcell.values import NAME_PATTERN, Frozen, Name, Sha256, explained, validated
 
 WEIGHTS_PREFIX = "weights/"
 """Object names that start so are weights in the store; every other path is a file of this machine."""
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""A name that is safe as a path segment, an object name and a Prefect run name."""
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class Frozen(BaseModel):
-    """Base of every configuration value: immutable, and a misspelt field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
-        # Python takes true for 1: `trainable: true` would train one layer.
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError(f"received {str(value).lower()}; this field is not a yes or no")
-        return value
 
 
 class EarlyStopping(Frozen):
@@ -268,45 +236,11 @@ class GridConfig(Frozen):
         )
 
 
-def validated(model: type[ModelT], value: Any, *, source: str, error: type[BloodcellError] = ConfigError) -> ModelT:
-    """Validate `value`, translating pydantic's report into one error that names each field.
-
-    Args:
-        model: The model to build.
-        value: What was received.
-        source: Where it came from, for the message.
-        error: The class to raise.
-
-    Raises:
-        BloodcellError: `value` does not validate; of class `error`.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as refused:
-        problem = f"{source} is not valid:\n{_explained(refused, model)}"
-        raise error(problem, remedy="correct the fields named above") from refused
-
-
-def _explained(refused: ValidationError, model: type[BaseModel]) -> str:
-    """Pydantic's report as lines that name the field, the value received and what is accepted."""
-    lines = []
-    for item in refused.errors(include_url=False):
-        field = ".".join(map(str, item["loc"]))
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1) if len(item["loc"]) == 1 else []
-            message = f"no such field; did you mean {close[0]!r}?" if close else "no such field"
-        elif item["type"] != "value_error":
-            message = f"{message}; received {item['input']!r}"
-        lines.append(f"  {field}: {message}" if field else f"  {message}")
-    return "\n".join(lines)
-
-
 def _config(name: str, fields: dict[str, Any]) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate(fields)
     except ValidationError as refused:
-        raise ValueError(f"experiment {name!r}:\n{indent(_explained(refused, ExperimentConfig), '  ')}") from refused
+        raise ValueError(f"experiment {name!r}:\n{indent(explained(refused, ExperimentConfig), '  ')}") from refused
 
 
 def _axes_name(fields: dict[str, Any], number: int) -> str:

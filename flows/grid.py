@@ -21,12 +21,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bloodcell.artifacts import GridRun, RowOutcome
-from bloodcell.config import GridConfig, validated
+from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
 from bloodcell.settings import Settings, load_settings
 from bloodcell.store import Store, open_store
+from bloodcell.values import validated
 from tasks.experiment import run_experiment
 from tasks.plan import Plan, PlannedRow, plan, plan_grid
 from tasks.report import report_grid

@@ -2,8 +2,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bloodcell.backbones import BACKBONES
-from bloodcell.config import Augmentation, EarlyStopping, ExperimentConfig, GridConfig, validated
+from bloodcell.config import Augmentation, EarlyStopping, ExperimentConfig, GridConfig
 from bloodcell.errors import ConfigError, GridError
+from bloodcell.values import validated
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestVersion
-from bloodcell.config import Frozen, Name, Sha256
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 from bloodcell.store import Store
+from bloodcell.values import Frozen, Name, Sha256
 
 MANIFEST = pa.schema(
     [

@@ -13,7 +13,6 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from bloodcell import artifacts
-from bloodcell.config import Name
 from bloodcell.data import tfrecord
 from bloodcell.data.archive import Archive, open_archive
 from bloodcell.data.curation import build_manifest, check_classes, drop_duplicates
@@ -31,6 +30,7 @@ from bloodcell.data.layout import SOURCES_FILE, SYNTHETIC_FILE, ClassFolder, rea
 from bloodcell.data.sidecars import check_sources, parse_sources
 from bloodcell.errors import ArchiveError, ConfigError, DatasetError
 from bloodcell.store import Store
+from bloodcell.values import Name
 
 
 def push(

@@ -6,8 +6,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bloodcell.config import GridConfig, validated
+from bloodcell.config import GridConfig
 from bloodcell.errors import GridError
+from bloodcell.values import validated
 
 
 def grid_names() -> list[str]:

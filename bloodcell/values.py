@@ -1,0 +1,65 @@
+"""Frozen values: what they have in common, and how a value that is not accepted is explained."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo, field_validator
+
+from bloodcell.errors import BloodcellError, ConfigError
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+"""A name that is safe as a path segment, an object name and a Prefect run name."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of every configuration value: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python takes true for 1: `trainable: true` would train one layer.
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError(f"received {str(value).lower()}; this field is not a yes or no")
+        return value
+
+
+def validated(model: type[ModelT], value: Any, *, source: str, error: type[BloodcellError] = ConfigError) -> ModelT:
+    """Validate `value`, translating pydantic's report into one error that names each field.
+
+    Args:
+        model: The model to build.
+        value: What was received.
+        source: Where it came from, for the message.
+        error: The class to raise.
+
+    Raises:
+        BloodcellError: `value` does not validate; of class `error`.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as refused:
+        problem = f"{source} is not valid:\n{explained(refused, model)}"
+        raise error(problem, remedy="correct the fields named above") from refused
+
+
+def explained(refused: ValidationError, model: type[BaseModel]) -> str:
+    """Pydantic's report as lines that name the field, the value received and what is accepted."""
+    lines = []
+    for item in refused.errors(include_url=False):
+        field = ".".join(map(str, item["loc"]))
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1) if len(item["loc"]) == 1 else []
+            message = f"no such field; did you mean {close[0]!r}?" if close else "no such field"
+        elif item["type"] != "value_error":
+            message = f"{message}; received {item['input']!r}"
+        lines.append(f"  {field}: {message}" if field else f"  {message}")
+    return "\n".join(lines)
