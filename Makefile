@@ -1,20 +1,28 @@
 # Every target makes .venv when it is missing, from the lock file; nothing else is installed or changed.
 #   make demo                          seven small trainings on synthetic images, and their report
-#   make test                          the fast tests
+#   make test                          the tests
 #   make check                         format, lint and types
 #   make grid DATA=<zip or folder>     the seven experiments on your images
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"]
 #   make lock                          bring the lock files up to date with pyproject.toml
-# On a GPU host: EXTRA=gpu, once, before the first target.
+# On a GPU host: EXTRA=gpu with the first target; .venv remembers it.
 
 PYTHON ?= python3
-EXTRA ?= cpu
+MADE_FOR := $(shell cat .venv/extra 2>/dev/null)
+EXTRA ?= $(or $(MADE_FOR),cpu)
 GRID ?= blood-cell
 DATASET ?= blood-cells
 SET ?=
 
 BIN := .venv/bin
-INSTALLED := .venv/installed-$(EXTRA)
+INSTALLED := .venv/extra
+
+# Two TensorFlows in one environment break each other.
+ifneq ($(or $(MADE_FOR),$(EXTRA)),$(EXTRA))
+ifeq ($(filter clean,$(MAKECMDGOALS)),)
+$(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change it)
+endif
+endif
 
 .PHONY: demo test check grid needs-data lock clean
 
@@ -36,6 +44,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests
 
 lock: $(INSTALLED)
 	for extra in cpu gpu; do \
@@ -48,7 +57,7 @@ $(INSTALLED): requirements-$(EXTRA).txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$(EXTRA).txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	echo $(EXTRA) > $@
 
 clean:
 	rm -rf .venv build *.egg-info

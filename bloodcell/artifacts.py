@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -124,7 +124,7 @@ class RowOutcome(Frozen):
     key: str
     config: ExperimentConfig
     changed: dict[str, Any]
-    status: str = Field(pattern="^(trained|reused|failed)$")
+    status: Literal["trained", "reused", "failed"]
     reason: str = ""
     exit_code: int = Field(0, description="The experiment's exit code; 0 unless it failed.")
 

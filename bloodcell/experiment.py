@@ -1,6 +1,6 @@
 """One experiment, from its key to its result: download, train, evaluate, upload.
 
-Only what moves bytes is here. What computes is in the modules that `bloodcell.provenance` hashes into the key.
+What computes is in the modules that `bloodcell.provenance` hashes into the key; here they are called in order.
 """
 
 import hashlib
@@ -20,11 +20,12 @@ from bloodcell.data import dataset, splits
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.decoded import decoded_images
 from bloodcell.data.pipeline import Examples
+from bloodcell.errors import ConfigError
 from bloodcell.evaluation import predictions_table, score
 from bloodcell.events import Done, Epoch, Step, emit
-from bloodcell.files import storage_errors
+from bloodcell.files import exclusive, sha256_of, storage_errors
 from bloodcell.model import build_model
-from bloodcell.provenance import environment
+from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
 from bloodcell.settings import Settings
 from bloodcell.store import Store
@@ -44,10 +45,12 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
         emit(Done(message=f"{key} already has a result"))
         return
     spec = artifacts.read_spec(store, key)
+    _check_code(spec)
     config = spec.config
     device = set_up(config.seed, settings.threads_per_experiment)
     info, manifest, examples = _load(store, spec, settings.cache)
-    model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))
+    with exclusive(settings.cache / "model.lock"):  # Keras's download of ImageNet weights is not safe side by side
+        model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))
     training = _fit(model, config, examples)
     emit(Step(message="scoring every split"))
     rows = examples.rows(*SPLITS)
@@ -78,6 +81,14 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     emit(Done(message=f"{key} is in {store.url}"))
 
 
+def _check_code(spec: ExperimentSpec) -> None:
+    if spec.code_version != code_version():
+        raise ConfigError(
+            f"experiment {spec.key} was planned for code {spec.code_version}; the code here is {code_version()}",
+            remedy="run orchestrator and experiment from the same version of this project",
+        )
+
+
 def _load(store: Store, spec: ExperimentSpec, cache: Path) -> tuple[DatasetInfo, pd.DataFrame, Examples]:
     info = dataset.read_info(store, f"{spec.dataset}@{spec.dataset_version}")
     manifest = dataset.read_manifest(store, info)
@@ -88,8 +99,7 @@ def _load(store: Store, spec: ExperimentSpec, cache: Path) -> tuple[DatasetInfo,
         emit(Step(message=f"decoding {info.images} images to {side} x {side} px, once for this machine"))
 
     images = decoded_images(store, info, manifest, side, cache=cache, on_miss=on_miss)
-    labels = dataset.label_numbers(manifest, info)
-    return info, manifest, Examples(images, labels, split)
+    return info, manifest, Examples.of(manifest, info.labels, split, images)
 
 
 def _fit(model: keras.Model, config: ExperimentConfig, examples: Examples) -> Training:
@@ -145,5 +155,4 @@ def _upload_model(store: Store, key: str, model: keras.Model, cache: Path) -> di
         path = Path(folder) / "model.keras"
         model.save(path)
         store.upload(path, artifacts.experiment(key, path.name))
-        with path.open("rb") as file:
-            return {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
+        return {path.name: sha256_of(path)}

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all, and the operating system's errors in the project's words."""
 
 import errno
+import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +43,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep other processes of this machine that ask for the same path waiting until the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # gone with the file, and so with the process
+        yield
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -5,6 +5,8 @@ the graph. So a saved model needs no companion code, and stock Keras loads it.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import keras
 
 from bloodcell.config import Augmentation, ExperimentConfig
-from bloodcell.errors import WeightsError
+from bloodcell.errors import TransientError, WeightsError
 
 
 def build_model(config: ExperimentConfig, classes: int, weights: Path | None = None) -> keras.Model:
@@ -27,9 +29,25 @@ def build_model(config: ExperimentConfig, classes: int, weights: Path | None = N
         weights: The backbone's weights file where `config.weights` names one.
 
     Raises:
-        WeightsError: The weights do not fit the backbone, or ImageNet's cannot be downloaded.
+        WeightsError: The weights do not fit the backbone, or cannot be read.
+        TransientError: ImageNet's weights cannot be downloaded.
     """
-    keras.config.set_dtype_policy(config.precision)
+    with _dtype_policy(config.precision):
+        return _build(config, classes, weights)
+
+
+@contextmanager
+def _dtype_policy(precision: str) -> Iterator[None]:
+    """Keras's layers take their policy from this global."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
     backbone = _backbone(config, weights)
     _freeze(backbone, config)
     image = keras.Input((config.side, config.side, 3), name="image")
@@ -67,10 +85,15 @@ def _backbone(config: ExperimentConfig, weights: Path | None) -> keras.Model:
         backbone = constructor(
             include_top=False, weights=imagenet, input_shape=(config.side, config.side, 3), **options
         )
-    except Exception as error:  # keras.utils.get_file raises a bare Exception
-        if imagenet is None:
-            raise
+    except OSError as error:  # h5py, of a file that a killed download left behind
         raise WeightsError(
+            f"ImageNet weights of {config.network} cannot be read: {error}",
+            remedy="delete them from ~/.keras/models and run again",
+        ) from error
+    except Exception as error:  # keras.utils.get_file raises no class of its own
+        if not str(error).startswith("URL fetch failure"):
+            raise
+        raise TransientError(
             f"ImageNet weights of {config.network} could not be downloaded: {error}",
             remedy="check the network, or name a file: weights: <path>.weights.h5",
         ) from error

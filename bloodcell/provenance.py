@@ -1,11 +1,9 @@
 """What a result came from: code, packages, machine."""
 
 import hashlib
-import io
 import os
 import platform
 import subprocess
-import tokenize
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,32 +20,17 @@ TRAINING_SIDE = (
 )
 """Modules that decide what a training computes; a change in any other retrains nothing."""
 
-_SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER}
-
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow", "prefect")
 
 
 @cache
 def code_version() -> str:
-    """Hash of the training-side modules without their comments and docstrings: 12 hex digits."""
+    """Hash of the training-side modules: 12 hex digits, the same on every Python and operating system."""
     package = resources.files("bloodcell")
     digest = hashlib.sha256()
     for name in TRAINING_SIDE:
-        digest.update(f"{name}\0{_code_of(package.joinpath(name).read_text(encoding='utf-8'))}\0".encode())
+        digest.update(f"{name}\0{package.joinpath(name).read_text(encoding='utf-8')}\0".encode())
     return digest.hexdigest()[:12]
-
-
-def _code_of(source: str) -> str:
-    """The tokens of a module that do something, separated by spaces."""
-    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in _SILENT]
-    starts = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-    kept = []
-    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
-        begins = before is None or before.type in starts
-        ends = after is None or after.type == tokenize.NEWLINE
-        if not (token.type == tokenize.STRING and begins and ends):  # a string on its own is a docstring
-            kept.append(tokenize.tok_name[token.type] if token.type in starts else token.string)
-    return " ".join(kept)
 
 
 def environment(*, device: str, threads: int) -> dict[str, Any]:

@@ -5,30 +5,37 @@ from pathlib import Path, PurePosixPath
 
 from bloodcell.config import WEIGHTS_PREFIX, ExperimentConfig
 from bloodcell.errors import WeightsError
+from bloodcell.files import sha256_of
 from bloodcell.store import Store
 
 
-def stage_weights(store: Store, config: ExperimentConfig) -> ExperimentConfig:
-    """Put the weights into the store and return the configuration that names them there, with their SHA-256.
+def stage_weights(store: Store, weights: str, sha256: str | None) -> tuple[str, str | None]:
+    """Put a weights file into the store, unless it is there.
 
-    `imagenet` and `none` are returned as they are. Staging the same file again uploads nothing.
+    Args:
+        store: Where to.
+        weights: As in `ExperimentConfig.weights`.
+        sha256: What the file's SHA-256 must be, where the configuration says.
+
+    Returns:
+        The name of the object and its SHA-256; `imagenet` and `none` are returned as they are.
 
     Raises:
-        WeightsError: The file is missing, or its SHA-256 is another than the configuration says.
+        WeightsError: The file is missing, or has another SHA-256.
         ObjectNotFoundError: The configuration names an object that the store does not hold.
     """
-    if config.weights in ("imagenet", "none"):
-        return config
-    if config.weights_in_store:
-        digest = hashlib.sha256(store.read(config.weights)).hexdigest()
-        _check(config.weights, digest, config.weights_sha256)
-        return config.model_copy(update={"weights_sha256": digest})
-    path = Path(config.weights).expanduser()
-    digest = _checked_digest(path, config.weights_sha256)
+    if weights in ("imagenet", "none"):
+        return weights, None
+    if weights.startswith(WEIGHTS_PREFIX):
+        digest = hashlib.sha256(store.read(weights)).hexdigest()
+        _check(weights, digest, sha256)
+        return weights, digest
+    path = Path(weights).expanduser()
+    digest = _checked_digest(path, sha256)
     name = f"{WEIGHTS_PREFIX}{digest[:12]}-{path.name}"
     if not store.exists(name):
         store.upload(path, name)
-    return config.model_copy(update={"weights": name, "weights_sha256": digest})
+    return name, digest
 
 
 def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path | None:
@@ -51,15 +58,14 @@ def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path |
     try:
         _checked_digest(path, config.weights_sha256)
     except WeightsError:
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise
     return path
 
 
 def _checked_digest(path: Path, expected: str | None) -> str:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise WeightsError(
             f"weights file {path} cannot be read: {error.strerror}",

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
-from bloodcell.settings import Settings, load_settings
+from bloodcell.settings import load_settings
 from bloodcell.store import Store, open_store
 from bloodcell.values import validated
 from tasks.experiment import run_experiment
 from tasks.plan import Plan, PlannedRow, plan, plan_grid
 from tasks.report import report_grid
-from tasks.runners import ProcessRunner
+from tasks.runners import ProcessRunner, Runner
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -75,7 +76,7 @@ def grid(
     settings = load_settings()
     store = open_store(settings.store)
     planned = plan_grid(store, resolve(grid, dataset, overrides))
-    outcomes = fan_out(store, planned, settings)
+    outcomes = fan_out(store, planned, ProcessRunner(settings), settings.slots)
     run = GridRun(
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[-6:]}",
         grid=planned.grid,
@@ -96,10 +97,9 @@ def grid(
     return Completed(message=f"report: {url}", data=run)
 
 
-def fan_out(store: Store, planned: Plan, settings: Settings) -> tuple[RowOutcome, ...]:
-    """Run the experiments, `settings.slots` at once, and say of each what became of it."""
-    runner = ProcessRunner(settings)
-    with ThreadPoolTaskRunner(max_workers=settings.slots) as pool:  # type: ignore[var-annotated]
+def fan_out(store: Store, planned: Plan, runner: Runner, slots: int) -> tuple[RowOutcome, ...]:
+    """Run the experiments, `slots` at once, and say of each what became of it."""
+    with ThreadPoolTaskRunner(max_workers=slots) as pool:  # type: ignore[var-annotated]
         futures = [
             pool.submit(run_experiment, {"store": store, "runner": runner, "planned": row}) for row in planned.rows
         ]
@@ -110,21 +110,19 @@ def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
     """Wait for an experiment's task; its failure becomes the row's reason."""
     future.wait()
     state = future.state
-    status, reason, exit_code = "reused" if planned.done else "trained", "", 0
-    if not state.is_completed():
-        status, reason, exit_code = "failed", state.message or str(state.name), BloodcellError.exit_code
-        error = state.result(raise_on_failure=False)
-        if isinstance(error, BloodcellError):
-            reason, exit_code = f"{error.problem}. Remedy: {error.remedy}", error.exit_code
-    return RowOutcome(
+    row = partial(
+        RowOutcome,
         name=planned.row.name,
         key=planned.spec.key,
         config=planned.spec.config,
         changed=planned.row.changed,
-        status=status,
-        reason=reason,
-        exit_code=exit_code,
     )
+    if state.is_completed():
+        return row(status="reused" if planned.done else "trained")
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, BloodcellError):
+        return row(status="failed", reason=f"{error.problem}. Remedy: {error.remedy}", exit_code=error.exit_code)
+    return row(status="failed", reason=state.message or str(state.name), exit_code=BloodcellError.exit_code)
 
 
 @click.command()

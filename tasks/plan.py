@@ -1,6 +1,7 @@
 """Decide which experiments a grid needs."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from prefect import task
 from prefect.logging import get_run_logger
@@ -34,7 +35,7 @@ class Plan:
 
 
 def plan(store: Store, grid: GridConfig) -> Plan:
-    """Resolve a grid against the store, and leave each experiment's config.json there.
+    """Resolve a grid against the store. Weights files are put into the store; nothing else is written.
 
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
@@ -42,18 +43,17 @@ def plan(store: Store, grid: GridConfig) -> Plan:
         GridError: Two rows turn out to be one experiment.
     """
     info = read_info(store, grid.dataset)
+    stage = cache(lambda weights, digest: stage_weights(store, weights, digest))  # rows mostly share one file
     rows = []
     for row in grid.rows:
+        weights, digest = stage(row.config.weights, row.config.weights_sha256)
         spec = ExperimentSpec(
-            config=stage_weights(store, row.config),
+            config=row.config.model_copy(update={"weights": weights, "weights_sha256": digest}),
             dataset=info.name,
             dataset_version=info.version,
             code_version=code_version(),
         )
-        done = artifacts.is_done(store, spec.key)
-        if not done:
-            artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
-        rows.append(PlannedRow(row, spec, done))
+        rows.append(PlannedRow(row, spec, artifacts.is_done(store, spec.key)))
     _refuse_twins(rows)
     return Plan(grid, info, tuple(rows))
 
@@ -70,8 +70,11 @@ def _refuse_twins(rows: list[PlannedRow]) -> None:
 
 @task(name="plan")
 def plan_grid(store: Store, grid: GridConfig) -> Plan:
-    """Log what will run and what is reused."""
+    """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused."""
     planned = plan(store, grid)
+    for item in planned.rows:
+        if not item.done:
+            artifacts.write_model(store, artifacts.experiment(item.spec.key, "config.json"), item.spec)
     logger = get_run_logger()
     logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
     for item in planned.rows:

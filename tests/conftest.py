@@ -9,6 +9,7 @@ from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo, read_info
 from bloodcell.data.ingest import push
+from bloodcell.provenance import code_version
 from bloodcell.settings import Settings
 from bloodcell.store import LocalStore
 
@@ -70,6 +71,6 @@ def settings(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def spec(store: LocalStore, coloured: DatasetInfo, small: ExperimentConfig) -> ExperimentSpec:
     """A planned experiment on the coloured set; its config.json is in the store."""
     info = read_info(store, "coloured")
-    spec = ExperimentSpec(config=small, dataset=info.name, dataset_version=info.version, code_version="test")
+    spec = ExperimentSpec(config=small, dataset=info.name, dataset_version=info.version, code_version=code_version())
     artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
     return spec

@@ -57,10 +57,9 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(store, settin
         artifacts.write_model(store, artifacts.experiment(other.key, "config.json"), other)
         assert run(other.key)[0] == 0
         results.append(artifacts.read_result(store, other.key))
-    again = ExperimentSpec(**spec.model_dump() | {"code_version": "other"})
-    artifacts.write_model(store, artifacts.experiment(again.key, "config.json"), again)
-    assert run(again.key)[0] == 0
-    repeated = artifacts.read_result(store, again.key)
+    (store.root / artifacts.experiment(spec.key, "result.json")).unlink()
+    assert run(spec.key)[0] == 0
+    repeated = artifacts.read_result(store, spec.key)
     assert repeated.metrics == results[0].metrics
     assert [record.loss for record in repeated.history] == [record.loss for record in results[0].history]
     assert all(other.metrics != repeated.metrics for other in results[1:])
@@ -90,6 +89,15 @@ def test_a_finished_experiment_is_left_as_it_is(store, settings, spec):
     store.write(artifacts.experiment(spec.key, "result.json"), b"done before")
     code, events = run(spec.key)
     assert (code, events) == (0, [Done(message=f"{spec.key} already has a result")])
+
+
+def test_other_code_than_the_key_names_trains_nothing(store, settings, spec):
+    other = ExperimentSpec(**spec.model_dump() | {"code_version": "other"})
+    artifacts.write_model(store, artifacts.experiment(other.key, "config.json"), other)
+    code, events = run(other.key)
+    assert code == 78
+    assert "planned for code other" in events[-1].problem
+    assert not artifacts.is_done(store, other.key)
 
 
 def test_an_unknown_key(store, settings):

@@ -9,7 +9,7 @@ import pytest
 
 from bloodcell.backbones import BACKBONES
 from bloodcell.config import Augmentation, ExperimentConfig
-from bloodcell.errors import WeightsError
+from bloodcell.errors import TransientError, WeightsError
 from bloodcell.grids import grid_names, load_grid
 from bloodcell.model import build_model
 
@@ -122,3 +122,28 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, content: str):
     with pytest.raises(WeightsError, match=r"weights/other.weights.h5 does not fit MobileNet\(0.25\)") as refused:
         build_model(config, classes=4, weights=path)
     assert refused.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "code"),
+    [
+        (Exception("URL fetch failure on x: None -- refused"), TransientError, 75),
+        (OSError("Unable to open file (truncated file)"), WeightsError, 78),
+        (RuntimeError("a bug"), RuntimeError, None),
+    ],
+)
+def test_imagenet_weights_that_cannot_be_had(monkeypatch, raised, error, code):
+    def get_file(*args, **kwargs):
+        raise raised
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    with pytest.raises(error) as refused:
+        build_model(ExperimentConfig(backbone="MobileNet", image_size=128), classes=4)
+    assert getattr(refused.value, "exit_code", None) == code
+
+
+def test_building_leaves_keras_as_it_was():
+    build_model(
+        ExperimentConfig(backbone="MobileNet", width=0.25, image_size=32, weights="none", precision="mixed_bfloat16"), 3
+    )
+    assert keras.config.dtype_policy().name == "float32"

@@ -8,8 +8,6 @@ import hashlib
 import io
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -108,11 +106,6 @@ def read_manifest(store: Store, info: DatasetInfo) -> pd.DataFrame:
             remedy="delete that version's folder and push the dataset again",
         )
     return pd.read_parquet(io.BytesIO(data))
-
-
-def label_numbers(manifest: pd.DataFrame, info: DatasetInfo) -> npt.NDArray[np.int32]:
-    """The class number of each image: the place of its label in `info.labels`."""
-    return manifest["label"].map(info.labels.index).to_numpy(np.int32)
 
 
 def manifest_bytes(manifest: pd.DataFrame) -> bytes:

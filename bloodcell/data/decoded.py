@@ -14,7 +14,7 @@ import tensorflow as tf
 from bloodcell import artifacts
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.errors import CorruptObjectError, ImageError
-from bloodcell.files import storage_errors, whole_file
+from bloodcell.files import sha256_of, storage_errors, whole_file
 from bloodcell.store import Store
 
 Images = npt.NDArray[np.uint8]
@@ -121,8 +121,7 @@ def _fetch_shard(store: Store, info: DatasetInfo, shard: str, digest: str, folde
     path = folder / Path(shard).name
     name = artifacts.dataset(info.name, info.version, shard)
     store.download(name, path)
-    with path.open("rb") as file:
-        received = hashlib.file_digest(file, "sha256").hexdigest()
+    received = sha256_of(path)
     if received != digest:
         raise CorruptObjectError(
             f"{name} in {store.url} has the SHA-256 {received}, not {digest}",

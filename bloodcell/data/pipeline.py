@@ -1,6 +1,8 @@
 """From decoded images to batches. What remains to be done for a training is the copy of a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,11 @@ class Examples:
     images: Images
     labels: npt.NDArray[np.int32]
     split: "pd.Series[str]"
+
+    @classmethod
+    def of(cls, manifest: pd.DataFrame, labels: Sequence[str], split: "pd.Series[str]", images: Images) -> Self:
+        """Number each image's class by the place of its label in `labels`."""
+        return cls(images, np.array([labels.index(label) for label in manifest["label"]], np.int32), split)
 
     def rows(self, *names: str) -> npt.NDArray[np.int64]:
         """Numbers of the images in the named splits."""

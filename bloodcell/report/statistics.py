@@ -30,8 +30,9 @@ def difference(first: SplitMetrics, second: SplitMetrics) -> Difference:
     The interval is that of Agresti and Caffo (2000), "Simple and effective confidence intervals for
     proportions and differences of proportions", The American Statistician 54:280: one success and one
     failure are added to each sample, which keeps the 95 % near 0 and 1 and in small samples, where the
-    textbook margin has no width. Images of one cell count as one observation between them. Both
-    accuracies are treated as if measured on different cells; on the same cells the interval is wider than need be.
+    textbook margin has no width. Images of one cell count as one observation between them. Two
+    assumptions do not hold: cells count alike here though some have more images, which makes the interval too
+    narrow, and both accuracies come from the same cells, which makes it too wide.
     It ends at 100 percentage points to either side, beyond which no difference lies.
     """
     (p, n), (q, m) = _adjusted(first), _adjusted(second)

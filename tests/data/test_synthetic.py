@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]
-from scipy.spatial import ConvexHull  # type: ignore[import-untyped]
+from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from bloodcell.data import synthetic
 from bloodcell.data.synthetic import synthesize

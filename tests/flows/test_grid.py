@@ -1,17 +1,27 @@
 """The flow on a real Prefect server, with real experiments in child processes."""
 
+import os
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from ruamel.yaml import YAML
 
 from bloodcell import artifacts
-from bloodcell.artifacts import LatestRun
+from bloodcell.artifacts import LatestRun, RowOutcome
+from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
-from flows.grid import exit_code
+from bloodcell.events import Failure
+from flows.grid import exit_code, fan_out
 from flows.grid import grid as grid_flow
+from tasks.plan import plan
+from tasks.runners import Exit
 
 
 @pytest.fixture
@@ -84,3 +94,48 @@ def test_a_result_that_cannot_be_read_fails_its_row_and_not_the_report(store, se
     assert state.is_failed()
     assert statuses(store) == {"a": "failed"}
     assert "result.json" in latest_run(store).rows[0].reason
+
+
+def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_file, tmp_path):
+    """As a user types it: no Prefect server is named, one row works and one cannot."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={}, b={"batch_size": 1000}), "--set", "dropout=0.1"],
+        env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 78, ended.stderr
+    run = latest_run(store)
+    assert statuses(store) == {"a": "trained", "b": "failed"}
+    assert run.rows[0].config.dropout == 0.1
+    assert "--set dropout=0.1" in run.command
+    assert f"{run.run_id}/report.html" in ended.stdout
+    assert "a ████████████████████ 1/1" in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, coloured, small, slots):
+    running, most, lock = 0, 0, threading.Lock()
+
+    class Counting:
+        def run(self, key, on_event, on_log):
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.3)
+            with lock:
+                running -= 1
+            return Exit(78, Failure(problem="counted", remedy="none"))
+
+    rows = {f"row-{number}": {"seed": number} for number in range(4)}
+    base = small.model_dump(exclude_defaults=True)
+    planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows))
+
+    @flow
+    def fan() -> tuple[RowOutcome, ...]:
+        return fan_out(store, planned, Counting(), slots)
+
+    outcomes = fan()
+    assert most == slots
+    assert [(row.status, row.reason) for row in outcomes] == [("failed", "counted. Remedy: none")] * 4
