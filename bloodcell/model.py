@@ -104,15 +104,16 @@ def _backbone(config: ExperimentConfig, weights: Path | None) -> keras.Model:
                 warnings.simplefilter("error", UserWarning)
                 backbone.load_weights(weights)
         except (ValueError, KeyError, OSError, UserWarning) as error:
+            reason = "it lacks some of the layers" if isinstance(error, UserWarning) else _first_line(error)
             raise WeightsError(
-                f"{config.weights} does not fit {config.network} without its top: {_first_line(error)}",
+                f"{config.weights} does not fit {config.network} without its top: {reason}",
                 remedy="name weights that Model.save_weights wrote for this backbone and width with include_top=False",
             ) from error
     return backbone
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _freeze(backbone: keras.Model, config: ExperimentConfig) -> None:

@@ -23,7 +23,7 @@ class Training:
 
     Attributes:
         history: One record an epoch.
-        seconds: Wall-clock of all epochs including validation, in seconds.
+        seconds: Wall-clock from the start to the end of the last epoch, validation included, in seconds.
         kept_epoch: The epoch whose weights the model has: the last, or the best where early stopping restores it.
     """
 
@@ -78,11 +78,10 @@ def fit(
             shuffle=False,
             verbose=0,
         )
-    seconds = time.perf_counter() - started
     kept_epoch = len(recorder.history)
     if stopping is not None and stopping.restore_best_weights:
         kept_epoch = stopping.best_epoch + 1
-    return Training(tuple(recorder.history), seconds, kept_epoch)
+    return Training(tuple(recorder.history), recorder.ended - started, kept_epoch)
 
 
 def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) -> npt.NDArray[np.float32]:
@@ -135,6 +134,7 @@ class _Recorder(keras.callbacks.Callback):
         self.history: list[EpochRecord] = []
         self._config = config
         self._on_epoch = on_epoch
+        self.ended = 0.0
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
@@ -143,7 +143,8 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         self._check(epoch + 1, figures)
-        record = EpochRecord(epoch=epoch + 1, seconds=time.perf_counter() - self._started, **figures)
+        self.ended = time.perf_counter()
+        record = EpochRecord(epoch=epoch + 1, seconds=self.ended - self._started, **figures)
         self.history.append(record)
         self._on_epoch(record)
 

@@ -68,4 +68,8 @@ class Examples:
             batch = tf.numpy_function(lambda index: images[index], [rows], tf.uint8, stateful=False)
             return tf.ensure_shape(batch, (None, side, side, 3)), tf.gather(labels, rows)
 
-        return batches.map(gather).prefetch(2)
+        options = tf.data.Options()
+        # There is nothing to tune in a copy, and the tuner's thread may sleep for up to a minute while its dataset
+        # waits to be freed, which looks like learning time.
+        options.autotune.enabled = False
+        return batches.map(gather).prefetch(2).with_options(options)
