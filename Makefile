@@ -3,7 +3,7 @@
 #   make test                          the tests
 #   make check                         format, lint and types
 #   make grid DATA=<zip or folder>     the seven experiments on your images
-#                [GRID=mobilenet] [SET="epochs=4 image_size=128"]
+#                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [DATASET=<name of the set in the store>]
 #   make lock                          bring the lock files up to date with pyproject.toml
 # On a GPU host: EXTRA=gpu with the first target; .venv remembers it.
 
@@ -15,6 +15,7 @@ DATASET ?= blood-cells
 SET ?=
 
 BIN := .venv/bin
+RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
 INSTALLED := .venv/extra
 
 # Two TensorFlows in one environment break each other.
@@ -31,8 +32,9 @@ demo: $(INSTALLED)
 	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
 
 grid: needs-data $(INSTALLED)
+	$(RUN_GRID) --check
 	$(BIN)/bloodcell data push --name "$(DATASET)" "$(DATA)"
-	$(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
+	$(RUN_GRID)
 
 needs-data:
 	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]' >&2; exit 2; }

@@ -1,17 +1,21 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
+import os
 import shlex
+import signal
 import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
@@ -131,7 +135,8 @@ def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
 )
 @click.option("--dataset", help="Dataset in the store, instead of the grid's own: `name` or `name@version`.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
-def main(name: str, dataset: str | None, assignments: tuple[str, ...]) -> None:
+@click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
+def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bool) -> None:
     """Run a grid: train what has no result yet, then report on all of it.
 
     \b
@@ -140,11 +145,16 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...]) -> None:
     """  # noqa: D301 - click wants the backspace itself
     try:
         overrides = dict(map(parse_assignment, assignments))
+        config = resolve(name, dataset, overrides)
+        if check:
+            return
         # The flow plans too; what is wrong is told here without a server and a traceback.
-        plan(open_store(load_settings().store), resolve(name, dataset, overrides))
+        plan(open_store(load_settings().store), config)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    if PREFECT_API_URL.value() is None:
+        signal.signal(signal.SIGINT, _interrupted)
     command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(grid=name, dataset=dataset, overrides=overrides, command=command, return_state=True)
@@ -154,6 +164,12 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...]) -> None:
         sys.exit(ended.exit_code)
     click.echo(state.message)
     sys.exit(exit_code(ended) if isinstance(ended, GridRun) else 1)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """End at once: Ctrl-C has ended the temporary server too, and Prefect would wait for it in vain."""
+    click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
+    os._exit(128 + number)
 
 
 def exit_code(run: GridRun) -> int:

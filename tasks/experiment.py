@@ -50,7 +50,8 @@ def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
     ended = runner.run(planned.spec.key, show, logger.debug)
     error = error_of(ended)
     if error is not None:
-        logger.error("\n".join(["last lines of its log:", *ended.tail]))
+        if ended.failure is None:  # it could not say itself what was wrong
+            logger.error("\n".join(["last lines of its log:", *ended.tail]))
         raise error
     artifacts.read_result(store, planned.spec.key)
     return Completed(name="Trained", message=f"{planned.spec.key} is in the store")

@@ -113,6 +113,13 @@ def test_a_grid_or_dataset_that_is_not_there(command, arguments, code, named):
     assert named in said
 
 
+def test_a_check_finds_what_is_wrong_without_a_dataset(command):
+    code, said = command(flow.main, "--dataset", "none", "--set", "epochs=0", "--check")
+    assert code == 78
+    assert "epochs" in said
+    assert command(flow.main, "--dataset", "none", "--check")[0] == 0
+
+
 def test_a_store_of_an_unknown_kind(command, monkeypatch):
     monkeypatch.setenv("BLOODCELL_STORE", "ftp://host/path")
     code, said = command(cli.main, "data", "list")

@@ -1,6 +1,7 @@
 """The flow on a real Prefect server, with real experiments in child processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -139,3 +140,27 @@ def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, c
     outcomes = fan()
     assert most == slots
     assert [(row.status, row.reason) for row in outcomes] == [("failed", "counted. Remedy: none")] * 4
+
+
+def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(store, settings, coloured, grid_file, tmp_path):
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={}, b={"epochs": 500})],
+        env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            lines.append(line)
+            if " 2/500 " in line:
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+                break
+        started = time.monotonic()
+        lines += process.stdout.readlines()  # ends when the last process of the group has closed it
+    assert process.returncode == 130, "".join(lines)
+    assert time.monotonic() - started < 20
+    assert "interrupted; the same command goes on from here" in "".join(lines[-5:])
+    assert "Traceback" not in "".join(lines)
+    state = grid_flow(grid=grid_file(a={}, c={"seed": 1}), return_state=True)
+    assert state.is_completed()
+    assert statuses(store) == {"a": "reused", "c": "trained"}
