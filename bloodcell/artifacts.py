@@ -205,16 +205,6 @@ def read_result(store: Store, key: str) -> ExperimentResult:
     return read_model(store, experiment(key, "result.json"), ExperimentResult)
 
 
-def read_grid_run(store: Store, grid: str, run_id: str) -> GridRun:
-    """The grid.json of a run.
-
-    Raises:
-        ObjectNotFoundError: There is none.
-        CorruptObjectError: It does not validate.
-    """
-    return read_model(store, grid_run(grid, run_id, "grid.json"), GridRun)
-
-
 def write_model(store: Store, name: str, value: Frozen) -> None:
     """Write a value as indented JSON."""
     store.write(name, value.model_dump_json(indent=2).encode() + b"\n")

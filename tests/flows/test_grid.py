@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from ruamel.yaml import YAML
 
 from bloodcell import artifacts
-from bloodcell.artifacts import LatestRun, RowOutcome
+from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.events import Failure
@@ -38,7 +38,7 @@ def grid_file(tmp_path: Path, small):
 
 def latest_run(store):
     pointer = artifacts.read_model(store, artifacts.latest_grid_run("own"), LatestRun)
-    return artifacts.read_grid_run(store, "own", pointer.run_id)
+    return artifacts.read_model(store, artifacts.grid_run("own", pointer.run_id, "grid.json"), GridRun)
 
 
 def statuses(store) -> dict[str, str]:

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from bloodcell import artifacts
+from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
 from bloodcell.report import build_report, publish
@@ -157,7 +158,7 @@ def test_publish_writes_the_pointer_last(tmp_path, make, figures, grid):
         "grids/g/latest.json",
     ]
     assert json.loads(store.read("grids/g/latest.json")) == {"run_id": run.run_id}
-    assert artifacts.read_grid_run(store, "g", run.run_id) == run
+    assert artifacts.read_model(store, artifacts.grid_run("g", run.run_id, "grid.json"), GridRun) == run
 
 
 def test_the_epoch_that_is_kept_is_named(make, figures, grid):
