@@ -17,6 +17,7 @@ SET ?=
 BIN := .venv/bin
 RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
 INSTALLED := .venv/extra
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
 # Two TensorFlows in one environment break each other.
 ifneq ($(or $(MADE_FOR),$(EXTRA)),$(EXTRA))
@@ -49,15 +50,14 @@ check: $(INSTALLED)
 	$(BIN)/mypy --explicit-package-bases tests
 
 lock: $(INSTALLED)
-	for extra in cpu gpu; do \
-	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --extra dev --universal --generate-hashes \
-	    --no-emit-index-url --no-header -o requirements-$$extra.txt || exit 1; \
-	done
+	$(COMPILE) --extra cpu -o requirements-cpu.txt
+	$(COMPILE) --extra gpu -c requirements-cpu.txt -o requirements-gpu.txt
+	$(COMPILE) --extra dev --extra local -c requirements-cpu.txt -o requirements-dev.txt
 
-$(INSTALLED): requirements-$(EXTRA).txt pyproject.toml
+$(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python {sys.version.split()[0]} found; 3.11 or newer is needed: make PYTHON=<python3.11>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$(EXTRA).txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$(EXTRA).txt -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	echo $(EXTRA) > $@
 

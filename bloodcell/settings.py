@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bloodcell.errors import ConfigError
+
+_SIZE = r"^[1-9][0-9]*[bkmg]?$"
+"""A size as Docker writes it."""
 
 
 def cpus() -> int:
@@ -17,26 +21,58 @@ def cpus() -> int:
 
 
 class Settings(BaseSettings):
-    """Settings of the environment: each field is the variable BLOODCELL_<FIELD>."""
+    """Settings of the environment: each field is the variable BLOODCELL_<FIELD>.
+
+    Those from `image` on concern containers alone.
+    """
 
     model_config = SettingsConfigDict(env_prefix="BLOODCELL_", frozen=True, extra="ignore")
 
     store: str = Field(
-        "file://store", description="URL of the object store; file://<folder>, relative to the work folder."
+        "file://store",
+        description="URL of the object store: file://<folder>, relative to the work folder, or s3://<bucket>/<prefix>.",
     )
     cache: Path = Field(
         default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bloodcell",
         description="Folder for downloaded datasets and decoded images; safe to delete at any time.",
     )
-    slots: int = Field(1, ge=1, description="Experiments that run at once on this machine.")
+    runner: Literal["process", "docker", "work_pool"] = Field(
+        "process",
+        description="How an experiment is run: a child process, a container on this host, or a flow run on a work pool.",
+    )
+    slots: int = Field(1, ge=1, description="Experiments that run at once; on GPUs their number decides instead.")
     threads: int | None = Field(
         None, ge=1, description="CPU threads an experiment; the machine's cores shared by the slots where left out."
     )
+    grace: int = Field(30, ge=0, description="Seconds an experiment has between SIGTERM and SIGKILL.")
+    image: str = Field("bloodcell:cpu", description="Image of the experiments' containers.")
+    gpus: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Ids of the GPUs to lease, by comma, as nvidia-smi names them: 0,1 or GPU-<uuid>; none for CPU."
+    )
+    gpu_slots: int = Field(1, ge=1, description="Experiments that share one GPU.")
+    memory: str | None = Field(None, pattern=_SIZE, description="Memory limit of a container, such as 12g.")
+    shm: str = Field("1g", pattern=_SIZE, description="Size of /dev/shm in a container.")
+    time_limit: int | None = Field(None, ge=1, description="Seconds after which an experiment is stopped and failed.")
+    network: str = Field("bridge", description="Docker network of the containers; they must reach the store through it.")
+    cache_volume: str = Field(
+        "bloodcell-cache", description="Docker volume that is the cache of every container of this host."
+    )
+    deployment: str = Field("experiment/pool", description="Deployment that the runner work_pool sends experiments to.")
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def concurrent(self) -> int:
+        """Experiments that may run at once."""
+        return len(self.gpus) * self.gpu_slots or self.slots
 
     @property
     def threads_per_experiment(self) -> int:
         """CPU threads each experiment computes with; at least one."""
-        return self.threads or max(1, cpus() // self.slots)
+        return self.threads or max(1, cpus() // self.concurrent)
 
 
 def load_settings() -> Settings:
