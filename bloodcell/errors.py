@@ -15,7 +15,8 @@
     │   └── StorageError                  a store or disk that cannot be used as configured
     │       ├── StoragePermissionError
     │       └── StorageFullError
-    └── TransientError                75  try again: the store is unreachable
+    ├── TransientError                75  try again: the store, or what runs experiments, is unreachable
+    └── StoppedError                 143  stopped on request
 
 Each error says what was received, what is accepted, and the remedy. Exit codes follow BSD's
 sysexits.h (EX_DATAERR, EX_CONFIG, EX_TEMPFAIL, EX_SOFTWARE).
@@ -107,3 +108,9 @@ class TransientError(BloodcellError):
     """A failure outside the experiment that a later attempt may not meet."""
 
     exit_code = 75
+
+
+class StoppedError(BloodcellError):
+    """The experiment was stopped on request: by SIGTERM, Ctrl-C or a cancelled grid."""
+
+    exit_code = 143

@@ -38,13 +38,17 @@ class Settings(BaseSettings):
     )
     runner: Literal["process", "docker", "work_pool"] = Field(
         "process",
-        description="How an experiment is run: a child process, a container on this host, or a flow run on a work pool.",
+        description="What runs an experiment: a child process, a container of this host, or a flow run on a work pool.",
     )
     slots: int = Field(1, ge=1, description="Experiments that run at once; on GPUs their number decides instead.")
     threads: int | None = Field(
         None, ge=1, description="CPU threads an experiment; the machine's cores shared by the slots where left out."
     )
-    grace: int = Field(30, ge=0, description="Seconds an experiment has between SIGTERM and SIGKILL.")
+    grace: int = Field(
+        20,
+        ge=0,
+        description="Seconds between SIGTERM and SIGKILL; less than the 30 that Prefect gives a cancelled flow run.",
+    )
     image: str = Field("bloodcell:cpu", description="Image of the experiments' containers.")
     gpus: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Ids of the GPUs to lease, by comma, as nvidia-smi names them: 0,1 or GPU-<uuid>; none for CPU."
@@ -53,7 +57,9 @@ class Settings(BaseSettings):
     memory: str | None = Field(None, pattern=_SIZE, description="Memory limit of a container, such as 12g.")
     shm: str = Field("1g", pattern=_SIZE, description="Size of /dev/shm in a container.")
     time_limit: int | None = Field(None, ge=1, description="Seconds after which an experiment is stopped and failed.")
-    network: str = Field("bridge", description="Docker network of the containers; they must reach the store through it.")
+    network: str = Field(
+        "bridge", description="Docker network of the containers; they must reach the store through it."
+    )
     cache_volume: str = Field(
         "bloodcell-cache", description="Docker volume that is the cache of every container of this host."
     )

@@ -5,7 +5,6 @@ import shlex
 import signal
 import sys
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -13,30 +12,28 @@ from typing import Any, NoReturn
 import click
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
-from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bloodcell.artifacts import GridRun, RowOutcome
+from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
 from bloodcell.settings import load_settings
-from bloodcell.store import Store, open_store
+from bloodcell.store import open_store
 from bloodcell.values import validated
-from tasks.experiment import run_experiment
-from tasks.plan import Plan, PlannedRow, plan, plan_grid
+from flows.fan_out import conclusion, fan_out
+from tasks.plan import plan, plan_grid
 from tasks.report import report_grid
-from tasks.runners import ProcessRunner, Runner
+from tasks.runners import GridRunId, open_runner
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -67,7 +64,7 @@ def run_name() -> str:
 @flow(name="grid", flow_run_name=run_name)
 def grid(
     grid: str = "blood-cell", dataset: str | None = None, overrides: dict[str, Any] | None = None, command: str = ""
-) -> State:
+) -> State[GridRun]:
     """Run the experiments of a grid that have no result yet, and report on all of them.
 
     Args:
@@ -79,10 +76,14 @@ def grid(
     started = datetime.now(UTC)
     settings = load_settings()
     store = open_store(settings.store)
+    flow_run_id = str(runtime.flow_run.id)
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{flow_run_id[-6:]}"
     planned = plan_grid(store, resolve(grid, dataset, overrides))
-    outcomes = fan_out(store, planned, ProcessRunner(settings), settings.slots)
+    runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
+    runner.prepare(get_run_logger().info)
+    outcomes = fan_out(store, planned, runner, settings.concurrent)
     run = GridRun(
-        run_id=f"{started:%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[-6:]}",
+        run_id=run_id,
         grid=planned.grid,
         dataset=planned.dataset.name,
         dataset_version=planned.dataset.version,
@@ -92,41 +93,7 @@ def grid(
         finished=datetime.now(UTC),
         command=command,
     )
-    url = report_grid(store, run, planned.dataset)
-    failed = [row for row in outcomes if row.status == "failed"]
-    if failed:
-        reasons = "\n".join(f"{row.name}: {row.reason}" for row in failed)
-        message = f"{len(failed)} of {len(outcomes)} experiments failed; report: {url}\n{reasons}"
-        return Failed(message=message, data=run)
-    return Completed(message=f"report: {url}", data=run)
-
-
-def fan_out(store: Store, planned: Plan, runner: Runner, slots: int) -> tuple[RowOutcome, ...]:
-    """Run the experiments, `slots` at once, and say of each what became of it."""
-    with ThreadPoolTaskRunner(max_workers=slots) as pool:  # type: ignore[var-annotated]
-        futures = [
-            pool.submit(run_experiment, {"store": store, "runner": runner, "planned": row}) for row in planned.rows
-        ]
-        return tuple(outcome(row, future) for row, future in zip(planned.rows, futures, strict=True))
-
-
-def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
-    """Wait for an experiment's task; its failure becomes the row's reason."""
-    future.wait()
-    state = future.state
-    row = partial(
-        RowOutcome,
-        name=planned.row.name,
-        key=planned.spec.key,
-        config=planned.spec.config,
-        changed=planned.row.changed,
-    )
-    if state.is_completed():
-        return row(status="reused" if planned.done else "trained")
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, BloodcellError):
-        return row(status="failed", reason=f"{error.problem}. Remedy: {error.remedy}", exit_code=error.exit_code)
-    return row(status="failed", reason=state.message or str(state.name), exit_code=BloodcellError.exit_code)
+    return conclusion(run, report_grid(store, run, planned.dataset))
 
 
 @click.command()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.states import Completed
@@ -34,6 +35,7 @@ def is_worth_retrying(task: object, task_run: TaskRun, state: State) -> bool:  #
     retries=2,
     retry_delay_seconds=exponential_backoff(10),
     retry_condition_fn=is_worth_retrying,
+    cache_policy=NO_CACHE,  # the store alone knows what is done
 )
 def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
     """Run the experiment unless it has a result, with its progress in the log and in the Prefect UI.
@@ -47,7 +49,7 @@ def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
         return Completed(name="Reused", message=f"{planned.spec.key} has a result")
     logger.info("%s: %s", planned.row.name, planned.spec.config.architecture)
     show = progress_in_prefect(planned.row.name, logger.info)
-    ended = runner.run(planned.spec.key, show, logger.debug)
+    ended = runner.run(planned.spec.key, planned.row.name, show, logger.debug)
     error = error_of(ended)
     if error is not None:
         if ended.failure is None:  # it could not say itself what was wrong

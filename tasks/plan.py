@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
@@ -68,7 +69,7 @@ def _refuse_twins(rows: list[PlannedRow]) -> None:
             )
 
 
-@task(name="plan")
+@task(name="plan", cache_policy=NO_CACHE)
 def plan_grid(store: Store, grid: GridConfig) -> Plan:
     """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused."""
     planned = plan(store, grid)

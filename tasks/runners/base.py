@@ -1,12 +1,24 @@
 """The contract of a runner, and what an exit code means."""
 
 import signal
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bloodcell.errors import BloodcellError, ConfigError, DataError, TransientError
-from bloodcell.events import Event, Failure
+from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedError, TransientError
+from bloodcell.events import Event, Failure, parse
+
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class GridRunId:
+    """The grid run that a runner runs experiments for, as their labels name it."""
+
+    grid: str
+    run_id: str
+    flow_run_id: str
 
 
 @dataclass(frozen=True)
@@ -25,16 +37,68 @@ class Exit:
 
 
 class Runner(Protocol):
-    """Runs an experiment whose config.json is in the store, and waits for its end."""
+    """Runs experiments whose config.json is in the store. Its methods may be called from several threads at once."""
 
-    def run(self, key: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
-        """Run the experiment under `key`.
+    def prepare(self, on_log: Callable[[str], None]) -> None:
+        """Clear away what a killed grid run left, and see that an experiment could start.
+
+        Args:
+            on_log: Called with what was cleared away.
+
+        Raises:
+            BloodcellError: None could, and why.
+        """
+
+    def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
+        """Run an experiment and wait for its end. However this call ends, the experiment runs no more.
 
         Args:
             key: The experiment.
+            name: Its row's name in the grid.
             on_event: Called with each progress event.
             on_log: Called with each other line the experiment prints.
+
+        Raises:
+            BloodcellError: It could not be run, or not be followed to its end.
         """
+
+    def stop(self) -> None:
+        """Stop what runs, SIGTERM first, and start nothing more: each `run` ends soon. May be called twice."""
+
+
+class Transcript:
+    """What an experiment prints, line by line: events go one way, all else another.
+
+    Args:
+        on_event: Called with each progress event.
+        on_log: Called with each other line.
+    """
+
+    def __init__(self, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> None:
+        self._on_event = on_event
+        self._on_log = on_log
+        self._failure: Failure | None = None
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def add(self, line: str) -> None:
+        """Take the next line."""
+        event = parse(line)
+        if isinstance(event, Failure):
+            self._failure = event
+        elif event is not None:
+            self._on_event(event)
+        elif text := line.rstrip():
+            self._tail.append(text)
+            self._on_log(text)
+
+    def exit(self, code: int) -> Exit:
+        """How the experiment ended, given its exit code."""
+        return Exit(code, self._failure, tuple(self._tail))
+
+
+def stopped() -> StoppedError:
+    """The error of an experiment that was asked to stop, or never started for that reason."""
+    return StoppedError("the experiment was stopped before its end", remedy="run again; finished experiments are kept")
 
 
 def error_of(exit_: Exit) -> BloodcellError | None:
@@ -50,6 +114,8 @@ def error_of(exit_: Exit) -> BloodcellError | None:
     error = classes.get(exit_.code, BloodcellError)
     if exit_.failure is not None:
         return error(exit_.failure.problem, remedy=exit_.failure.remedy)
+    if exit_.code in (StoppedError.exit_code, -signal.SIGTERM):
+        return stopped()
     if exit_.code < 0:
         return _killed(-exit_.code)
     return error(

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections import deque
+import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 
-from bloodcell.events import Event, Failure, parse
+from bloodcell.events import Event
 from bloodcell.settings import Settings
-from tasks.runners.base import Exit
-
-_TAIL_LINES = 20
+from tasks.runners.base import Exit, Transcript, stopped
 
 
 def command(key: str) -> list[str]:
@@ -45,31 +44,56 @@ class ProcessRunner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lock = Lock()
+        self._children: set[subprocess.Popen[str]] = set()
+        self._stopping = False
 
-    def run(self, key: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
+    def prepare(self, on_log: Callable[[str], None]) -> None:
+        """Nothing to do: this interpreter is all that a child needs."""
+
+    def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:  # noqa: ARG002
         """Start the child, pass its lines on, and wait. However this call ends, the child has ended before."""
-        failure: Failure | None = None
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        with subprocess.Popen(
-            command(key),
-            env=child_environment(self._settings, os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as child:
+        transcript = Transcript(on_event, on_log)
+        with self._start(key) as child:
             try:
                 for line in child.stdout or ():
-                    event = parse(line)
-                    if isinstance(event, Failure):
-                        failure = event
-                    elif event is not None:
-                        on_event(event)
-                    elif text := line.rstrip():
-                        tail.append(text)
-                        on_log(text)
+                    transcript.add(line)
             except BaseException:
                 child.terminate()
                 raise
-        return Exit(child.returncode, failure, tuple(tail))
+            finally:
+                with self._lock:
+                    self._children.remove(child)
+        if child.returncode and self._stopping:
+            raise stopped()
+        return transcript.exit(child.returncode)
+
+    def stop(self) -> None:
+        """End the children: SIGTERM, and SIGKILL after the grace time."""
+        with self._lock:
+            self._stopping = True
+            children = tuple(self._children)
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + self._settings.grace
+        for child in children:
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+    def _start(self, key: str) -> subprocess.Popen[str]:
+        with self._lock:  # so that `stop` sees the child, or the child never starts
+            if self._stopping:
+                raise stopped()
+            child = subprocess.Popen(
+                command(key),
+                env=child_environment(self._settings, os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            self._children.add(child)
+        return child

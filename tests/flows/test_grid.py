@@ -19,7 +19,8 @@ from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.events import Failure
-from flows.grid import exit_code, fan_out
+from flows.fan_out import fan_out
+from flows.grid import exit_code
 from flows.grid import grid as grid_flow
 from tasks.plan import plan
 from tasks.runners import Exit
@@ -119,7 +120,13 @@ def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, c
     running, most, lock = 0, 0, threading.Lock()
 
     class Counting:
-        def run(self, key, on_event, on_log):
+        def prepare(self, on_log):
+            pass
+
+        def stop(self):
+            pass
+
+        def run(self, key, name, on_event, on_log):
             nonlocal running, most
             with lock:
                 running += 1

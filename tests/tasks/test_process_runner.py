@@ -1,11 +1,14 @@
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
 from bloodcell import artifacts
-from bloodcell.errors import BloodcellError, ConfigError, DataError, TransientError
+from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedError, TransientError
 from bloodcell.events import Done, Epoch, Failure
 from tasks.runners import Exit, ProcessRunner, process
 from tasks.runners.base import error_of
@@ -25,13 +28,13 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def run(settings) -> tuple[Exit, list, list[str]]:
     events, lines = [], []
-    ended = ProcessRunner(settings).run("key", events.append, lines.append)
+    ended = ProcessRunner(settings).run("key", "row", events.append, lines.append)
     return ended, events, lines
 
 
 def test_a_real_experiment(store, settings, spec):
     events, lines = [], []
-    ended = ProcessRunner(settings).run(spec.key, events.append, lines.append)
+    ended = ProcessRunner(settings).run(spec.key, "row", events.append, lines.append)
     assert ended.code == 0
     assert [event.epoch for event in events if isinstance(event, Epoch)] == [1, 2]
     assert isinstance(events[-1], Done)
@@ -70,9 +73,36 @@ def test_an_interrupted_listener_leaves_no_child(settings, script):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ProcessRunner(settings).run("key", print, interrupt)
+        ProcessRunner(settings).run("key", "row", print, interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("on_sigterm", "within"), [("signal.SIG_DFL", 3.0), ("signal.SIG_IGN", 6.0)], ids=["obeys", "is killed"]
+)
+def test_stop_ends_the_children_and_starts_no_more(settings, script, on_sigterm, within):
+    script(
+        "import os, signal, sys, time; "
+        f"signal.signal(signal.SIGTERM, {on_sigterm}); print(os.getpid(), flush=True); time.sleep(600)"
+    )
+    runner = ProcessRunner(settings.model_copy(update={"grace": 1}))
+    pids: Queue[int] = Queue()
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(runner.run, "key", "row", print, lambda line: pids.put(int(line))) for _ in range(2)]
+        children = [pids.get(timeout=20) for _ in running]
+        began = time.monotonic()
+        runner.stop()
+        for ended in running:
+            with pytest.raises(StoppedError):
+                ended.result(timeout=20)
+        assert time.monotonic() - began < within
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+    with pytest.raises(StoppedError):
+        runner.run("key", "row", print, print)
+    assert pids.empty()
 
 
 @pytest.mark.parametrize(
@@ -85,6 +115,8 @@ def test_an_interrupted_listener_leaves_no_child(settings, script):
         (Exit(1, tail=("Traceback", "ValueError: x")), BloodcellError, "exit code 1: ValueError: x"),
         (Exit(1), BloodcellError, "exit code 1: it printed nothing"),
         (Exit(-9), BloodcellError, "killed by SIGKILL, most often because memory ran out"),
+        (Exit(143), StoppedError, "stopped before its end"),
+        (Exit(-15), StoppedError, "stopped before its end"),
         (Exit(-11), BloodcellError, "ended by SIGSEGV"),
         (Exit(-40), BloodcellError, "ended by signal 40"),
     ],

@@ -1,0 +1,63 @@
+"""Containers whose grid run is gone: killed before it could stop them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+
+from docker import DockerClient
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from tasks.runners.docker.owner import Owner
+from tasks.runners.docker.settings import LABEL, OWNER_LABEL
+
+
+def reap(engine: DockerClient, grace: int, on_log: Callable[[str], None]) -> None:
+    """Stop and remove the experiments' containers that no living process owns.
+
+    Args:
+        engine: The Docker Engine.
+        grace: Seconds between SIGTERM and SIGKILL.
+        on_log: Called with each container that was removed.
+    """
+    orphans = [
+        container
+        for container in engine.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        if is_orphan(engine, container)
+    ]
+    if not orphans:
+        return
+    with ThreadPoolExecutor(len(orphans)) as pool:  # the grace times side by side
+        for container in pool.map(partial(end, grace=grace), orphans):
+            row, run = container.labels.get("bloodcell.row"), container.labels.get("bloodcell.run")
+            on_log(f"removed container {container.name} ({row} of {run}): the grid run that started it is gone")
+
+
+def is_orphan(engine: DockerClient, container: Container) -> bool:
+    """Whether the process that started an experiment's container is gone."""
+    owner = Owner.model_validate_json(container.labels[OWNER_LABEL])
+    return not owner.is_alive(partial(_started, engine))
+
+
+def end(container: Container, grace: int) -> Container:
+    """Stop a container if it runs, and remove it.
+
+    Args:
+        container: Which; it may be gone already.
+        grace: Seconds between SIGTERM and SIGKILL.
+    """
+    try:
+        container.stop(timeout=grace)
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    return container
+
+
+def _started(engine: DockerClient, container_id: str) -> float | None:
+    try:
+        state = engine.containers.get(container_id).attrs["State"]
+    except NotFound:
+        return None
+    return datetime.fromisoformat(state["StartedAt"]).timestamp() if state["Running"] else None

@@ -1,0 +1,190 @@
+"""Start a container an experiment, follow it to its end, and leave nothing behind."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from threading import Event as Flag
+from typing import Any
+
+import docker
+import requests
+from docker import DockerClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StoppedError
+from bloodcell.events import Event
+from bloodcell.settings import Settings
+from tasks.runners.base import Exit, GridRunId, Transcript, stopped
+from tasks.runners.docker.errors import engine_errors, name_is_taken
+from tasks.runners.docker.log import LogReader
+from tasks.runners.docker.orphans import end, is_orphan, reap
+from tasks.runners.docker.owner import Owner
+from tasks.runners.docker.settings import (
+    check_reachable,
+    container_environment,
+    container_settings,
+    lease_names,
+)
+
+_POLL_SECONDS = 1.0
+_PATIENCE_SECONDS = 120.0
+"""How long the engine may be silent under a running experiment: a restart of Docker takes less."""
+
+_ENDED = ("exited", "dead")
+
+
+class DockerRunner:
+    """Runs each experiment in a container of its own on this host.
+
+    An experiment has ended when the engine says so of its container; neither its log nor a long request decides.
+
+    Args:
+        settings: Where things are, and the limits.
+        run: The grid run, for the containers' labels.
+    """
+
+    def __init__(self, settings: Settings, run: GridRunId) -> None:
+        self._settings = settings
+        self._run = run
+        self._stopping = Flag()
+
+    def prepare(self, on_log: Callable[[str], None]) -> None:
+        """Remove orphans, and see that the engine answers and has the image."""
+        check_reachable(self._settings, os.environ)
+        image = self._settings.image
+        with engine_errors(f"image {image}"), closing(docker.from_env()) as engine:
+            reap(engine, self._settings.grace, on_log)
+            try:
+                engine.images.get(image)
+            except ImageNotFound:
+                on_log(f"pulling {image}")
+                engine.images.pull(image)
+
+    def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
+        """Start the container as soon as it gets a slot, pass its lines on, wait, and remove it."""
+        transcript = Transcript(on_event, on_log)
+        with engine_errors(f"experiment {name}"), closing(docker.from_env()) as engine:
+            container = self._create(engine, key, name, on_log)
+            try:
+                container.start()
+                state = self._follow(container, transcript)
+            finally:
+                self._remove(container, on_log)
+        code = exit_code(state)
+        if code and self._stopping.is_set():
+            raise stopped()
+        if state["OOMKilled"]:
+            raise out_of_memory(self._settings.memory)
+        return transcript.exit(code)
+
+    def stop(self) -> None:
+        """Have every `run` stop its container."""
+        self._stopping.set()
+
+    def _create(self, engine: DockerClient, key: str, row: str, on_log: Callable[[str], None]) -> Container:
+        owner = Owner.this_process()
+        environment = container_environment(self._settings, os.environ)
+        waits = False
+        while not self._stopping.is_set():
+            for gpu, name in lease_names(self._settings):
+                arguments = container_settings(
+                    self._settings, self._run, owner, key=key, row=row, gpu=gpu, name=name, environment=environment
+                )
+                try:
+                    return engine.containers.create(**arguments)
+                except APIError as error:
+                    if not name_is_taken(error):
+                        raise
+                    _give_back(engine, name)
+            if not waits:
+                on_log(f"{row} waits for a GPU: all of {', '.join(self._settings.gpus)} are in use")
+                waits = True
+            self._stopping.wait(_POLL_SECONDS)
+        raise stopped()
+
+    def _follow(self, container: Container, transcript: Transcript) -> dict[str, Any]:
+        """Read the container's log until the engine says that it has ended; returns its state then."""
+        log = LogReader(container)
+        limit = self._settings.time_limit or math.inf
+        began = answered = time.monotonic()
+        while True:
+            try:
+                container.reload()
+                lines = log.new_lines()
+            except NotFound:
+                raise removed(container) from None
+            except (DockerException, requests.RequestException):
+                if time.monotonic() - answered > _PATIENCE_SECONDS:
+                    raise
+                time.sleep(_POLL_SECONDS)
+                continue
+            answered = time.monotonic()
+            for line in lines:
+                transcript.add(line)
+            if container.status in _ENDED:
+                state: dict[str, Any] = container.attrs["State"]
+                return state
+            if self._stopping.is_set():
+                container.stop(timeout=self._settings.grace)
+            elif answered - began > limit:
+                raise over_time(limit)
+            else:
+                self._stopping.wait(_POLL_SECONDS)
+
+    def _remove(self, container: Container, on_log: Callable[[str], None]) -> None:
+        try:
+            end(container, self._settings.grace)
+        except (DockerException, requests.RequestException) as error:
+            on_log(f"container {container.name} could not be removed, and is at the next start: {error}")
+
+
+def _give_back(engine: DockerClient, name: str) -> None:
+    """Take the name from a container that no longer uses its GPU."""
+    try:
+        holder = engine.containers.get(name)
+        if is_orphan(engine, holder):
+            end(holder, grace=0)
+        elif holder.status in _ENDED:  # its owner knows it by its id, and removes it
+            holder.rename(f"{name}-ended-{holder.short_id}")
+    except NotFound:
+        pass
+    except APIError as error:
+        if not name_is_taken(error):
+            raise
+
+
+def exit_code(state: dict[str, Any]) -> int:
+    """The exit code in an ended container's state: minus the signal's number where a signal ended the experiment.
+
+    A shell's convention, which the container's init follows, gives such an end as 128 and the number.
+    """
+    code = int(state["ExitCode"])
+    return 128 - code if code > 128 and code != StoppedError.exit_code else code
+
+
+def out_of_memory(limit: str | None) -> BloodcellError:
+    """The error of a container that the kernel killed for its memory."""
+    allowed = f"its limit, {limit}" if limit else "what the host had"
+    return DeviceMemoryError(
+        f"the experiment ran out of memory: it needed more than {allowed}",
+        remedy="raise BLOODCELL_MEMORY, or lower batch_size, image_size or the number of slots",
+    )
+
+
+def over_time(limit: float) -> BloodcellError:
+    """The error of an experiment that ran longer than it may."""
+    return ConfigError(
+        f"the experiment ran longer than the {limit:.0f} s that it may, and was stopped",
+        remedy="raise BLOODCELL_TIME_LIMIT, or lower epochs",
+    )
+
+
+def removed(container: Container) -> BloodcellError:
+    """The error of a container that somebody else removed."""
+    return BloodcellError(
+        f"container {container.name} was removed while the experiment ran",
+        remedy="run again; finished experiments are kept",
+    )
