@@ -16,13 +16,13 @@ _NO_IMAGE = (
 
 _OF_THE_ENGINE: tuple[tuple[str, type[BloodcellError], str, str], ...] = (
     (
-        r"could not select device driver|nvidia.*(not found|unknown)|unresolvable CDI|no known GPU vendor",
+        r"could not select device driver|unknown or invalid runtime|unresolvable CDI|no known GPU vendor",
         ConfigError,
         "the Docker Engine cannot give containers a GPU: no NVIDIA runtime is installed",
         "install the NVIDIA Container Toolkit and restart Docker, or unset BLOODCELL_GPUS to train on the CPU",
     ),
     (
-        r"nvidia-container-cli|device error|unknown device",
+        r"nvidia-container-cli|unknown device",
         ConfigError,
         "the NVIDIA runtime refused the GPU",
         "compare BLOODCELL_GPUS with `nvidia-smi -L`",

@@ -34,6 +34,8 @@ _PATIENCE_SECONDS = 120.0
 """How long the engine may be silent under a running experiment: a restart of Docker takes less."""
 
 _ENDED = ("exited", "dead")
+_NO_COMMAND = (126, 127)
+"""Exit codes of a shell, and of the containers' init, for a command that is not there or cannot be executed."""
 
 
 class DockerRunner:
@@ -78,6 +80,8 @@ class DockerRunner:
             raise stopped()
         if state["OOMKilled"]:
             raise out_of_memory(self._settings.memory)
+        if code in _NO_COMMAND:
+            raise no_command(self._settings.image)
         return transcript.exit(code)
 
     def stop(self) -> None:
@@ -149,10 +153,8 @@ def _give_back(engine: DockerClient, name: str) -> None:
             end(holder, grace=0)
         elif holder.status in _ENDED:  # its owner knows it by its id, and removes it
             holder.rename(f"{name}-ended-{holder.short_id}")
-    except NotFound:
-        pass
-    except APIError as error:
-        if not name_is_taken(error):
+    except APIError as error:  # another grid run was faster
+        if not error.is_client_error():
             raise
 
 
@@ -163,6 +165,14 @@ def exit_code(state: dict[str, Any]) -> int:
     """
     code = int(state["ExitCode"])
     return 128 - code if code > 128 and code != StoppedError.exit_code else code
+
+
+def no_command(image: str) -> BloodcellError:
+    """The error of an image in which there is no `bloodcell`."""
+    return ConfigError(
+        f"image {image} cannot run an experiment: it holds no command `bloodcell`",
+        remedy="set BLOODCELL_IMAGE to an image that `make image` made",
+    )
 
 
 def out_of_memory(limit: str | None) -> BloodcellError:

@@ -1,0 +1,123 @@
+"""A Docker Engine for the tests alone: its own data, its own socket, and GPUs that only take notes.
+
+Debian's engine gives containers GPUs once a program named nvidia-container-runtime-hook is on its PATH when it starts.
+Ours writes down, for each container that starts, the devices that the engine asked for.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import docker
+import psutil
+
+_HOOK = """#!/usr/bin/env python3
+import json, pathlib, sys, time
+container = json.load(sys.stdin)
+config = json.loads((pathlib.Path(container["bundle"]) / "config.json").read_text())
+environment = dict(item.split("=", 1) for item in config["process"]["env"])
+line = {"id": container["id"], "devices": environment.get("NVIDIA_VISIBLE_DEVICES"), "time": time.time()}
+with open(NOTES, "a") as notes:
+    notes.write(json.dumps(line) + chr(10))
+"""
+
+
+class NoEngineError(Exception):
+    """Why no engine could be had here, in a sentence."""
+
+
+class Engine:
+    """A running Docker Engine; containers live through its restarts.
+
+    Attributes:
+        url: What DOCKER_HOST must be.
+        notes: Where the hook writes the devices it was asked for; None where the engine has no GPUs.
+        restarts: How often it was restarted.
+    """
+
+    def __init__(self, folder: Path, data: Path, *, gpus: bool) -> None:
+        self.url = f"unix://{folder}/docker.sock"
+        self.notes = folder / "devices.jsonl" if gpus else None
+        self.restarts = 0
+        self._log = folder / "log"
+        self._command = [
+            "dockerd", f"--host={self.url}", f"--data-root={data}", f"--exec-root={folder}/exec",
+            f"--pidfile={folder}/pid", "--live-restore",
+            "--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false",
+        ]  # fmt: skip
+        self._path = os.environ["PATH"]
+        if self.notes:
+            hook = folder / "bin" / "nvidia-container-runtime-hook"
+            hook.parent.mkdir(parents=True)
+            hook.write_text(_HOOK.replace("NOTES", repr(str(self.notes))))
+            hook.chmod(0o755)
+            self.notes.touch()
+            self._path = f"{hook.parent}:{self._path}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=os.environ | {"PATH": self._path}, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if subprocess.run(["docker", "-H", self.url, "version"], capture_output=True, check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        raise NoEngineError(f"dockerd did not start: {self._log.read_text(errors='replace')[-600:]}")
+
+    def stop(self) -> None:
+        """Stop it, and not its containers."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def restart(self, *, away: float = 2.0) -> None:
+        """Stop it, and start it some seconds later."""
+        self.stop()
+        time.sleep(away)
+        self.start()
+        self.restarts += 1
+
+
+@contextmanager
+def own_engine(data: Path | None = None, *, gpus: bool = False) -> Iterator[Engine]:
+    """Start an engine, and stop it in the end.
+
+    Containers and builds use the host's network; nothing of the host's own engine, bridges or rules is touched.
+
+    Args:
+        data: Folder for its images, which may be one of an earlier engine; a passing one where left out.
+        gpus: Whether it believes that it has GPUs.
+
+    Raises:
+        NoEngineError: This user may not start one.
+    """
+    if os.geteuid() != 0:
+        raise NoEngineError("an engine of the tests' own needs root")
+    if shutil.which("dockerd") is None:
+        raise NoEngineError("dockerd is not installed: apt-get install docker.io")
+    # Short, for the socket's path; and not one of pytest's folders, for what is mounted below it.
+    folder = Path(tempfile.mkdtemp(prefix="bloodcell-engine-"))
+    engine = Engine(folder, data or folder / "data", gpus=gpus)
+    try:
+        yield engine
+    finally:
+        with closing(docker.DockerClient(engine.url)) as client:
+            for container in client.containers.list(all=True):  # they would live on
+                container.remove(force=True)
+        engine.stop()
+        for mount in psutil.disk_partitions(all=True):
+            if mount.mountpoint.startswith(f"{folder}/"):
+                subprocess.run(["umount", mount.mountpoint], check=False)
+        shutil.rmtree(folder)
