@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 import docker
@@ -27,6 +28,9 @@ with open(NOTES, "a") as notes:
 """
 
 
+_NUMBERS = count(os.getpid() % 200)
+
+
 class NoEngineError(Exception):
     """Why no engine could be had here, in a sentence."""
 
@@ -40,7 +44,7 @@ class Engine:
         restarts: How often it was restarted.
     """
 
-    def __init__(self, folder: Path, data: Path, *, gpus: bool) -> None:
+    def __init__(self, folder: Path, data: Path, bridge: str, *, gpus: bool) -> None:
         self.url = f"unix://{folder}/docker.sock"
         self.notes = folder / "devices.jsonl" if gpus else None
         self.restarts = 0
@@ -48,7 +52,7 @@ class Engine:
         self._command = [
             "dockerd", f"--host={self.url}", f"--data-root={data}", f"--exec-root={folder}/exec",
             f"--pidfile={folder}/pid", "--live-restore",
-            "--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false",
+            f"--bridge={bridge}", "--iptables=false", "--ip-masq=false", "--ip-forward=false",
         ]  # fmt: skip
         self._path = os.environ["PATH"]
         if self.notes:
@@ -105,19 +109,37 @@ def own_engine(data: Path | None = None, *, gpus: bool = False) -> Iterator[Engi
     """
     if os.geteuid() != 0:
         raise NoEngineError("an engine of the tests' own needs root")
-    if shutil.which("dockerd") is None:
-        raise NoEngineError("dockerd is not installed: apt-get install docker.io")
+    for program, package in {"dockerd": "docker.io", "ip": "iproute2"}.items():
+        if shutil.which(program) is None:
+            raise NoEngineError(f"{program} is not installed: apt-get install {package}")
     # Short, for the socket's path; and not one of pytest's folders, for what is mounted below it.
     folder = Path(tempfile.mkdtemp(prefix="bloodcell-engine-"))
-    engine = Engine(folder, data or folder / "data", gpus=gpus)
+    with _bridge(next(_NUMBERS)) as bridge:
+        engine = Engine(folder, data or folder / "data", bridge, gpus=gpus)
+        try:
+            yield engine
+        finally:
+            _end(engine, folder)
+
+
+@contextmanager
+def _bridge(number: int) -> Iterator[str]:
+    """A bridge that nothing uses. An engine told to use none removes docker0, which is that of the host's own."""
+    name = f"bloodcell{number}"
+    subprocess.run(["ip", "link", "add", "name", name, "type", "bridge"], check=True)
     try:
-        yield engine
+        subprocess.run(["ip", "address", "add", f"10.213.{number}.1/24", "dev", name], check=True)
+        yield name
     finally:
-        with closing(docker.DockerClient(engine.url)) as client:
-            for container in client.containers.list(all=True):  # they would live on
-                container.remove(force=True)
-        engine.stop()
-        for mount in psutil.disk_partitions(all=True):
-            if mount.mountpoint.startswith(f"{folder}/"):
-                subprocess.run(["umount", mount.mountpoint], check=False)
-        shutil.rmtree(folder)
+        subprocess.run(["ip", "link", "delete", name], check=True)
+
+
+def _end(engine: Engine, folder: Path) -> None:
+    with closing(docker.DockerClient(engine.url)) as client:
+        for container in client.containers.list(all=True):  # they would live on
+            container.remove(force=True)
+    engine.stop()
+    for mount in psutil.disk_partitions(all=True):
+        if mount.mountpoint.startswith(f"{folder}/"):
+            subprocess.run(["umount", mount.mountpoint], check=False)
+    shutil.rmtree(folder)

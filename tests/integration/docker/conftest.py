@@ -18,7 +18,8 @@ IMAGE = "bloodcell-test-double"
 
 _EXPERIMENT = r"""#!/bin/sh
 # bloodcell run --key <what to do>
-epoch() { echo '{"event": "epoch", "epoch": '$1', "epochs": 2, "loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1, "seconds": 1}'; }
+figures='"loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1, "seconds": 1'
+epoch() { echo '{"event": "epoch", "epoch": '$1', "epochs": 2, '"$figures"'}'; }
 case "$3" in
   talk*)    epoch 1; echo a plain line; echo to stderr >&2; epoch 2 ;;
   bad)      echo '{"event": "error", "problem": "bad data", "remedy": "mend it"}'; exit 65 ;;
@@ -28,7 +29,8 @@ case "$3" in
   count)    for number in $(seq 1 200); do echo line $number; sleep 0.05; done ;;
   gpu*)     began=$(date +%s.%N); sleep 1; echo "$NVIDIA_VISIBLE_DEVICES $began $(date +%s.%N)" ;;
   confess)  id -u; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls /var/run/docker.sock 2>&1
-            touch /x 2>&1; touch /home/x 2>&1; touch /tmp/x && echo tmp; touch /cache/x && echo cache; df -k /dev/shm | tail -1 ;;
+            touch /x 2>&1; touch /home/x 2>&1; touch /tmp/x && echo tmp; touch /cache/x && echo cache
+            df -k /dev/shm | tail -1 ;;
 esac
 """
 

@@ -92,7 +92,7 @@ def test_a_missing_image_is_named_before_anything_runs(make_runner):
 
 
 def test_an_image_of_something_else_is_named(make_runner, base_image):
-    with pytest.raises(ConfigError, match="image .* cannot run an experiment"):
+    with pytest.raises(ConfigError, match=r"image .* cannot run an experiment"):
         make_runner(image=base_image).run("talk", "basic", print, print)
 
 

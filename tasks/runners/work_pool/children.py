@@ -1,0 +1,52 @@
+"""The flow runs of experiments: start one, or adopt the one that an earlier grid run left."""
+
+from typing import NamedTuple
+
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+
+from tasks.runners.base import GridRunId
+from tasks.runners.work_pool.api import api_errors, key_tag, latest_run
+
+_ALIVE = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING}
+
+
+class Child(NamedTuple):
+    """A flow run, and whether an earlier grid run had started it."""
+
+    run: FlowRun
+    adopted: bool
+
+
+def adopt_or_start(deployment: str, grid_run: GridRunId, *, store: str, key: str, row: str) -> Child:
+    """The living flow run of an experiment: the one that it has, or a new one, as a subflow of the current task run.
+
+    Args:
+        deployment: `<flow>/<deployment>`.
+        grid_run: The grid run, for a new one's name and tags.
+        store: URL of the store that the experiment is in.
+        key: The experiment.
+        row: Its row's name in the grid.
+
+    Raises:
+        BloodcellError: The Prefect server does not answer, or refuses.
+    """
+    latest = latest_run(deployment, key)
+    if latest is not None and is_alive(latest, store):
+        return Child(latest, adopted=True)
+    with api_errors():
+        run = run_deployment(
+            deployment,
+            parameters={"key": key, "store": store},
+            flow_run_name=f"{grid_run.grid} · {row}",
+            tags=[f"grid:{grid_run.grid}", f"run:{grid_run.run_id}", key_tag(key)],
+            # Of grid runs that ask at one time, one starts it and the others get the same.
+            idempotency_key=f"{key} after {latest.id if latest else 'none'}",
+            timeout=0,
+        )
+    return Child(run, adopted=False)
+
+
+def is_alive(run: FlowRun, store: str) -> bool:
+    """Whether a flow run will still bring its experiment's result into the store."""
+    return run.state_type in _ALIVE and run.parameters.get("store") == store

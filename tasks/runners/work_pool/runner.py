@@ -1,0 +1,111 @@
+"""Send each experiment to a work pool as a flow run, and follow it to its end."""
+
+import time
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Lock
+
+from prefect.client.schemas.objects import FlowRun, State, WorkPool, WorkPoolStatus
+from prefect.utilities.urls import url_for
+
+from bloodcell.errors import BloodcellError, ConfigError, StoppedError, TransientError
+from bloodcell.events import Event, Step
+from bloodcell.settings import Settings
+from bloodcell.store import open_store
+from tasks.runners.base import Exit, GridRunId, over_time, stopped
+from tasks.runners.work_pool.api import cancel, read_deployment
+from tasks.runners.work_pool.children import adopt_or_start
+from tasks.runners.work_pool.ending import exit_of
+from tasks.runners.work_pool.watch import Watch
+
+_POLL_SECONDS = 5.0
+
+
+class WorkPoolRunner:
+    """Runs each experiment as a flow run of `flows/experiment.py`, wherever a worker of the pool has room.
+
+    A grid run that is killed leaves them running, and the next one adopts them.
+
+    Args:
+        settings: Where things are, and the limits.
+        run: The grid run, for the flow runs' names and tags.
+    """
+
+    def __init__(self, settings: Settings, run: GridRunId) -> None:
+        self._settings = settings
+        self._run = run
+        self._store = open_store(settings.store).url
+        self._watch = Watch(_POLL_SECONDS)
+        self._stopping = Flag()
+        self._starting = Lock()  # Prefect numbers a flow run's subflows without one of its own
+
+    def prepare(self, on_log: Callable[[str], None]) -> None:
+        """See that the deployment is there and its pool can reach the store, and say so where no worker is."""
+        pool = read_pool(self._settings.deployment)
+        check_reachable(self._store, pool)
+        if pool.status is not WorkPoolStatus.READY:
+            on_log(waits(pool))
+
+    def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
+        """Adopt the experiment's flow run or start one, tell each of its states, and wait for the last."""
+        with self._starting:
+            if self._stopping.is_set():
+                raise stopped()
+            run, adopted = adopt_or_start(self._settings.deployment, self._run, store=self._store, key=key, row=name)
+        on_event(Step(message=f"{'adopted' if adopted else 'sent to the work pool:'} {run.name}, {url_for(run)}"))
+        self._watch.add(run)
+        try:
+            return ending(run, self._follow(run, on_event))
+        except TransientError:  # it has ended, or nothing can be done about it now
+            raise
+        except BaseException:
+            self._end(run, on_log)
+            raise
+        finally:
+            self._watch.remove(run)
+
+    def stop(self) -> None:
+        """Have every `run` cancel its flow run."""
+        self._stopping.set()
+
+    def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> State:
+        """Wait for a flow run's last state."""
+        seen, since = None, time.monotonic()
+        while True:
+            now = self._watch.now(run)
+            if now is None or now.state is None:
+                raise deleted(run)
+            if now.state.id != seen:
+                seen, since = now.state.id, time.monotonic()
+                on_event(Step(message=f"{now.state.name}"))
+            if now.state.is_final():
+                return now.state
+            if self._stopping.is_set():
+                raise stopped()
+            self._check_time(now, time.monotonic() - since)
+            self._stopping.wait(_POLL_SECONDS)
+
+    def _check_time(self, run: FlowRun, seconds: float) -> None:
+        """Raise where a flow run has been in its state for too long."""
+        limit = self._settings.time_limit
+        if limit is not None and run.state is not None and run.state.is_running() and seconds > limit:
+            raise over_time(limit)
+        # Without infrastructure nothing runs: its worker was killed between claiming and starting it.
+        if is_claimed(run) and seconds > self._settings.claim_limit:
+            error = abandoned(run, self._settings.claim_limit)
+            cancel(run, error.problem)
+            raise error
+
+    def _end(self, run: FlowRun, on_log: Callable[[str], None]) -> None:
+        """Cancel a flow run, and give it the grace time to end."""
+        deadline = time.monotonic() + self._settings.grace
+        try:
+            cancel(run, "The grid run has stopped.")
+            while time.monotonic() < deadline:
+                now = self._watch.now(run)
+                if now is None or now.state is None or now.state.is_final():
+                    return
+                time.sleep(1)
+            on_log(f"{run.name} is being cancelled, and has not ended yet")
+        except BloodcellError as error:
+            on_log(f"{run.name} could not be cancelled: {error}")
