@@ -21,15 +21,22 @@ from bloodcell.errors import (
 TEMPORARY = ".part-"
 """Names that start so are files in the making."""
 
-Setting = Literal["BLOODCELL_STORE", "BLOODCELL_CACHE"]
+Setting = Literal["BLOODCELL_STORE", "BLOODCELL_CACHE", "--to"]
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """A new empty file that takes `path`'s place when the block ends, and is gone if it fails.
 
     The bytes are on disk before the name is, so that a power cut cannot leave a name without its bytes. Two
     processes may do this at once: either file wins the name.
+
+    Args:
+        path: The name it takes.
+        replace: Whether it may take the place of another file.
+
+    Raises:
+        FileExistsError: It may not, and there is one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY}{uuid4().hex}"
@@ -37,12 +44,26 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        if replace:
+            temporary.replace(path)
+        else:
+            _take_free_name(temporary, path)
     finally:
         os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+
+
+def _take_free_name(temporary: Path, path: Path) -> None:
+    """Give the file `path` as a name if no other has it: the file system decides, and so only one process can."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
+            raise
+        # A file system without hard links (exFAT, some network shares): the next best thing.
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        temporary.replace(path)
 
 
 @contextmanager
@@ -78,7 +99,7 @@ def storage_errors(name: str, place: str, setting: Setting, *, reading: bool = F
 
 def _translation(error: OSError, name: str, place: str, setting: Setting, *, reading: bool) -> BloodcellError:
     reason = error.strerror or str(error)
-    if error.errno == errno.ENOENT and reading:
+    if error.errno in (errno.ENOENT, errno.EISDIR, errno.ENOTDIR) and reading:
         return ObjectNotFoundError(f"{place} holds no {name}", remedy=f"check the name, or {setting}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoragePermissionError(

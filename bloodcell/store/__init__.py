@@ -1,24 +1,37 @@
 """The object store: the one thing that the orchestrator and an experiment share."""
 
+import re
 from pathlib import Path
 
 from bloodcell.errors import ConfigError
-from bloodcell.store.base import Store
+from bloodcell.store.base import Progress, Store
 from bloodcell.store.local import LocalStore
 
-__all__ = ["LocalStore", "Store", "open_store"]
+__all__ = ["LocalStore", "Progress", "Store", "open_store"]
 
 
-def open_store(url: str) -> Store:
-    """The store at `url`.
+def open_store(url: str, *, progress: Progress | None = None) -> Store:
+    """The store at `url`. Nothing is read or written yet.
 
     Args:
-        url: `file://<folder>`, absolute or relative to the working folder.
+        url: `file://<folder>`, absolute or relative to the working folder, or `s3://<bucket>/<prefix>`; the prefix may
+            be left out.
+        progress: Told of the bytes that go to or come from a bucket.
 
     Raises:
-        ConfigError: The scheme is not known.
+        ConfigError: The URL is not accepted, or the AWS_ variables are not.
     """
-    folder = url.removeprefix("file://")
-    if folder not in ("", url):
-        return LocalStore(Path(folder))
-    raise ConfigError(f"store URL is {url!r}; accepted is file://<folder>", remedy="set BLOODCELL_STORE to such a URL")
+    scheme, _, place = url.partition("://")
+    if scheme == "file" and place:
+        return LocalStore(Path(place))
+    bucket, _, prefix = place.partition("/")
+    if scheme == "s3" and bucket and "@" not in bucket:
+        from bloodcell.store.s3 import S3Store
+        from bloodcell.store.s3_client import s3_client
+
+        return S3Store(bucket, prefix, s3_client(), progress=progress)
+    shown = re.sub("//.*@", "//…@", url)
+    raise ConfigError(
+        f"store URL is {shown!r}; accepted are file://<folder> and s3://<bucket>/<prefix>, credentials apart",
+        remedy="set BLOODCELL_STORE to such a URL, and credentials as AWS_ variables",
+    )

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from datetime import timedelta
+from pathlib import Path
 
-from bloodcell.errors import DataError
 from bloodcell.files import TEMPORARY, storage_errors, whole_file
+from bloodcell.store.base import WEEK, parts_of
 
 
 class LocalStore:
@@ -39,6 +40,19 @@ class LocalStore:
         with self._writing(name) as path:
             path.write_bytes(data)
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write the object unless it is there."""
+        target = self._path(name)
+        with storage_errors(name, self.url, "BLOODCELL_STORE"):
+            try:
+                with whole_file(target, replace=False) as path:
+                    path.write_bytes(data)
+            except FileExistsError:
+                if not target.is_file():  # it is a folder, or a folder above it is a file
+                    raise
+                return False
+        return True
+
     def upload(self, source: Path, name: str) -> None:
         """Copy a file in."""
         with self._writing(name) as path:
@@ -64,13 +78,12 @@ class LocalStore:
             path.relative_to(self.root).as_posix() for path in files if not path.name.startswith(TEMPORARY)
         )
 
+    def link(self, name: str, *, lasting: timedelta = WEEK) -> str:  # noqa: ARG002 - a file's URL does not expire
+        """The file's URL."""
+        return self._path(name).as_uri()
+
     def _path(self, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-            raise DataError(
-                f"object name is {name!r}; accepted are relative paths without `..`", remedy="correct the name"
-            )
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*parts_of(name))
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:

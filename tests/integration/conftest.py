@@ -1,8 +1,10 @@
 """Real servers for the tests. What cannot be had here is skipped, with the reason."""
 
+import os
 import random
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,28 +13,50 @@ import pytest
 from bloodcell.errors import ConfigError
 from bloodcell.store import Store, open_store
 from deployments.local.object_store import Keys, ObjectStore
-from tests.integration.engine import Engine, own_engine
+from tests.integration.engine import Engine, NoEngineError, own_engine
+from tests.integration.image import building
+from tests.integration.orchestration import Prefect, prefect_server
 from tests.store.aws import set_aws
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """An engine with two GPUs that only take notes."""
-    with own_engine(Path("/tmp/me/e2/data"), gpus=True) as engine:
+    """An engine with GPUs that only take notes. BLOODCELL_TEST_IMAGES may name a folder that keeps its images."""
+    kept = os.environ.get("BLOODCELL_TEST_IMAGES")
+    with _possible(), own_engine(Path(kept) if kept else None, gpus=True) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def plain_engine() -> Iterator[Engine]:
     """An engine without GPUs, with an image `empty`."""
-    with own_engine() as engine:
+    with _possible(), own_engine() as engine:
         subprocess.run(["docker", "-H", engine.url, "import", "-", "empty"], input=b"\0" * 10240, check=True)
         yield engine
 
 
 @pytest.fixture(scope="session")
-def base_image() -> str:
-    return "base"
+def base_image(engine) -> str:
+    """A base for images: Debian and Python."""
+    with _possible():
+        return building.base_image(engine.url)
+
+
+@pytest.fixture(scope="session")
+def image(engine, base_image) -> str:
+    """The project's image, made by `make image`."""
+    name = "bloodcell:tested"
+    building.make_image(engine.url, base_image, name)
+    return name
+
+
+@contextmanager
+def _possible() -> Iterator[None]:
+    """Skip, with the reason, what this machine cannot give."""
+    try:
+        yield
+    except (NoEngineError, building.NotPossibleError) as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +94,10 @@ def s3_store(s3_server, monkeypatch) -> Store:
     url = f"s3://bloodcell/{uuid4().hex}"
     monkeypatch.setenv("BLOODCELL_STORE", url)
     return open_store(url)
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory) -> Iterator[Prefect]:
+    """A Prefect server with a database of its own."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server

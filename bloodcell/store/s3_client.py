@@ -1,0 +1,82 @@
+"""The S3 client of this process, made once from the AWS_ variables and files and shared by its threads."""
+
+import os
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from bloodcell.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+TRANSFER_THREADS = 8
+"""Parts of large objects that a store moves at once."""
+
+_CALLERS = 24
+"""Threads beside them that may each have a request of their own: the flow's, one an experiment."""
+
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+_making = Lock()  # boto3 makes clients one at a time; made, they are safe to share
+
+
+def s3_client() -> "S3Client":
+    """The client for the environment as it is now.
+
+    Endpoint, credentials, profile and CA bundle are botocore's own AWS_ variables and files. So is the style of
+    address: the bucket stands in the path where an endpoint is set (a plain host has no DNS name a bucket), and in the
+    host name at AWS; `s3 = addressing_style = virtual` in the profile changes that. Without a region it is us-east-1.
+
+    Raises:
+        ConfigError: A variable or file is not accepted.
+    """
+    for variable in _CREDENTIALS:
+        # Sent as a header, it would be quoted in full by the error of the HTTP library.
+        if any(char.isspace() for char in os.environ.get(variable, "")):
+            raise ConfigError(
+                f"{variable} holds white space; accepted is the bare value", remedy="remove the space or line break"
+            )
+    environment = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    try:
+        with _making:
+            return _client(environment, os.getpid())
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(
+            f"the AWS_ variables and files make no S3 client: {error}",
+            remedy="correct them, and unset those that are empty; an endpoint is http://<host>:<port>",
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _client(environment: frozenset[tuple[str, str]], process: int) -> "S3Client":  # noqa: ARG001 - both are the key
+    """A new client; a forked child must not share its parent's connections."""
+    region = os.environ.get("AWS_REGION") or None  # what AWS documents, and botocore does not read
+    client = boto3.session.Session(region_name=region).client("s3", config=_config())
+    client.meta.events.register_first("before-endpoint-resolution.s3", _name_the_region)
+    return client
+
+
+def _name_the_region(context: dict[str, Any], **_: Any) -> None:
+    """Sign links for the bucket's regional host: AWS's global one redirects, for a day, from a bucket that is new."""
+    context["use_global_endpoint"] = False
+
+
+def _config() -> Config:
+    # Since 2025 botocore adds a CRC32 to every upload, in a form that Ceph and others refuse; SHA-256 is checked from
+    # end to end anyway. A bucket with Object Lock demands the CRC32: there a user sets the variable to when_supported.
+    chosen = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION")
+    return Config(
+        signature_version="s3v4",  # botocore's default for links is version 2, which newer servers refuse
+        retries={"mode": "standard", "total_max_attempts": 4},  # a server that is down is told within 7 s
+        connect_timeout=5,  # seconds, as the next
+        read_timeout=60,
+        tcp_keepalive=True,
+        max_pool_connections=TRANSFER_THREADS + _CALLERS,
+        request_checksum_calculation=None if chosen else "when_required",
+        response_checksum_validation="when_required",
+    )

@@ -1,0 +1,79 @@
+"""S3's and botocore's errors in the project's words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from botocore import exceptions as botocore
+from s3transfer import exceptions as s3transfer
+from urllib3.exceptions import HTTPError
+
+from bloodcell.errors import (
+    BloodcellError,
+    ObjectNotFoundError,
+    StorageError,
+    StorageFullError,
+    StoragePermissionError,
+)
+from bloodcell.store.s3_meanings import BUSY, CODES, EXCEPTIONS, UNREACHABLE, Meaning
+
+_OPENINGS: dict[type[BloodcellError], str] = {
+    StoragePermissionError: "no permission for",
+    StorageFullError: "no space left for",
+}
+
+
+@contextmanager
+def s3_errors(url: str, name: str, endpoint: str) -> Iterator[None]:
+    """Turn the errors of S3 and botocore into the project's.
+
+    Args:
+        url: The store's.
+        name: The object, or the prefix of those that are listed.
+        endpoint: The server's URL.
+    """
+    try:
+        yield
+    except s3transfer.RetriesExceededError as error:
+        raise _translation(error.last_exception, url, name, endpoint) from error
+    except (
+        botocore.BotoCoreError,
+        botocore.ClientError,
+        s3transfer.S3DownloadFailedError,
+        s3transfer.S3ValidationError,
+        HTTPError,
+    ) as error:
+        raise _translation(error, url, name, endpoint) from error
+
+
+def _translation(error: BaseException, url: str, name: str, endpoint: str) -> BloodcellError:
+    if isinstance(error, botocore.ClientError):
+        label, meaning = code_of(error), _meaning_of_reply(error)
+    else:
+        label, meaning = type(error).__name__, _meaning_of_exception(error)
+    if meaning.error is ObjectNotFoundError:
+        return ObjectNotFoundError(f"{url} holds no {name}", remedy=meaning.remedy)
+    opening = _OPENINGS.get(meaning.error, "cannot use")
+    return meaning.error(f"{opening} {name} in {url} at {endpoint}: {meaning.reason} ({label})", remedy=meaning.remedy)
+
+
+def code_of(error: botocore.ClientError) -> str:
+    """The code of the server's reply."""
+    return error.response["Error"]["Code"]
+
+
+def _meaning_of_reply(error: botocore.ClientError) -> Meaning:
+    code = code_of(error)
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code not in CODES and (status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+        return BUSY
+    return CODES.get(code) or Meaning(
+        StorageError, error.response["Error"]["Message"], "look the code up in the server's documentation"
+    )
+
+
+def _meaning_of_exception(error: BaseException) -> Meaning:
+    if isinstance(error, botocore.SSLError) and "EOF occurred" in str(error):
+        return UNREACHABLE  # a connection that broke, not one that cannot be made
+    found = (meaning for kind, meaning in EXCEPTIONS.items() if isinstance(error, kind))
+    return next(found, Meaning(StorageError, str(error), "correct the AWS_ variables and ~/.aws/config"))

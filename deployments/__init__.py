@@ -1,0 +1,1 @@
+"""How the flows are deployed: on one machine, in containers, on many."""

@@ -1,0 +1,1 @@
+"""The servers that the flows need, on this machine and without Docker."""
