@@ -1,12 +1,9 @@
-import sys
-
 import pytest
 from click.testing import CliRunner
 
-from bloodcell import cli
+from bloodcell.cli import cli
 from bloodcell.data import synthetic
 from bloodcell.data.dataset import read_info
-from bloodcell.errors import ConfigError
 
 
 @pytest.fixture
@@ -17,7 +14,7 @@ def run(settings, monkeypatch):
     })  # fmt: skip
 
     def invoke(*arguments: str) -> str:
-        result = CliRunner().invoke(cli.cli, arguments, catch_exceptions=False)
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
         assert result.exit_code == 0
         return result.output
 
@@ -53,14 +50,3 @@ def test_duplicates_and_control_characters_in_names(run, coloured_folder, tmp_pa
     said = run("data", "push", str(source))
     assert "dropped EOSINOPHIL/b?[31m.jpeg: the same bytes as EOSINOPHIL/a.jpeg" in said
     assert "\x1b" not in said
-
-
-def test_an_experiment_without_tensorflow_says_what_to_install(settings, spec, monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras", None)
-    monkeypatch.delitem(sys.modules, "bloodcell.experiment", raising=False)
-    with pytest.raises(ConfigError, match="keras is not installed here"):
-        CliRunner().invoke(cli.cli, ["run", "--key", spec.key], catch_exceptions=False)
-
-
-def test_help_names_the_exit_codes(run):
-    assert "75 try again" in run("run", "--help")
