@@ -1,0 +1,121 @@
+"""Whether TensorFlow computes here, and on what."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+from pydantic import BaseModel
+
+from bloodcell.doctor.check import Check, failure, ok, warning
+from bloodcell.errors import ConfigError
+
+_PATIENCE_SECONDS = 600
+"""A GPU newer than this TensorFlow has its code compiled at first use, which takes minutes."""
+
+
+class Computed(BaseModel):
+    """What the probe did.
+
+    Attributes:
+        device: Where the product was computed.
+        gpus: Names of the GPUs that TensorFlow sees.
+        correct: Whether the product is right.
+    """
+
+    device: str
+    gpus: tuple[str, ...]
+    correct: bool
+
+
+def checks() -> Iterator[Check]:
+    """A product of two matrices, and the GPUs; nothing where there is no TensorFlow."""
+    if find_spec("tensorflow") is None:
+        return
+    try:
+        computed = probe()
+    except ConfigError as error:
+        yield failure("computing", error)
+        return
+    yield product(computed)
+    yield gpus(computed.gpus, os.environ)
+
+
+def probe() -> Computed:
+    """Have TensorFlow compute in a process of its own.
+
+    Where TensorFlow does not fit the processor or the driver it ends its process, and would take the doctor along.
+
+    Raises:
+        ConfigError: It did not compute.
+    """
+    # An experiment that runs on the GPU meanwhile must keep its memory.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    command = [sys.executable, "-m", "bloodcell.doctor.probe"]
+    try:
+        child = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(
+            f"TensorFlow did not multiply two matrices in {_PATIENCE_SECONDS} s", remedy="look at the load and the GPU"
+        ) from error
+    if child.returncode:
+        raise ended(child.returncode, child.stderr)
+    return Computed.model_validate_json(child.stdout.splitlines()[-1])
+
+
+def ended(code: int, said: str) -> ConfigError:
+    """The error of a probe that did not come to its end.
+
+    Args:
+        code: Its exit code: minus the signal's number where a signal ended it.
+        said: What it wrote on stderr.
+    """
+    if code == -signal.SIGILL:
+        return ConfigError(
+            "TensorFlow uses instructions that this processor does not have",
+            remedy="run on an x86 processor with AVX, or build TensorFlow for this one",
+        )
+    reason = (said.strip().splitlines() or ["it said nothing"])[-1]
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return ConfigError(
+        f"TensorFlow ended with {how}: {reason}", remedy="run `python -m bloodcell.doctor.probe` to see all it says"
+    )
+
+
+def product(computed: Computed) -> Check:
+    """Whether the product of two matrices is right."""
+    if not computed.correct:
+        wrong = ConfigError(f"a product of matrices is wrong on {computed.device}", remedy="replace that device")
+        return failure("computing", wrong)
+    return ok("computing", f"a product of matrices is right on {computed.device.rpartition('device:')[2]}")
+
+
+def gpus(seen: tuple[str, ...], environment: Mapping[str, str]) -> Check:
+    """Whether the GPUs that this process was given are there.
+
+    Args:
+        seen: Names of the GPUs that TensorFlow sees.
+        environment: This process's variables. NVIDIA's runtime sets NVIDIA_VISIBLE_DEVICES in a container.
+    """
+    if seen:
+        return ok("GPUs", ", ".join(seen))
+    given = environment.get("NVIDIA_VISIBLE_DEVICES", "")
+    if given not in ("", "none", "void"):
+        return failure(
+            "GPUs",
+            ConfigError(
+                f"the container was given {given} (NVIDIA_VISIBLE_DEVICES), and TensorFlow sees none",
+                remedy="use an image built with EXTRA=gpu, and a driver that `nvidia-smi` shows as CUDA 12 or newer",
+            ),
+        )
+    if leased := environment.get("BLOODCELL_GPUS"):
+        return warning(
+            "GPUs",
+            f"none here; containers are to get {leased} (BLOODCELL_GPUS)",
+            remedy="ask one: docker run --rm --gpus all <image> bloodcell doctor",
+        )
+    return ok("GPUs", "none: experiments run on the CPU")

@@ -1,0 +1,70 @@
+import signal
+import sys
+
+import pytest
+
+from bloodcell.doctor import compute
+from bloodcell.doctor.compute import Computed
+from bloodcell.errors import ConfigError
+
+
+@pytest.fixture
+def broken_tensorflow(tmp_path, monkeypatch):
+    """Puts a TensorFlow before the real one that does as it is told when it is imported."""
+
+    def put(program: str) -> None:
+        (tmp_path / "tensorflow.py").write_text(program)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return put
+
+
+def test_tensorflow_computes_here():
+    product, gpus = compute.checks()
+    assert product.status == "ok"
+    assert gpus.about == "GPUs"
+
+
+def test_a_processor_that_tensorflow_does_not_fit(broken_tensorflow):
+    broken_tensorflow(f"import os; os.kill(os.getpid(), {int(signal.SIGILL)})")
+    (check,) = compute.checks()
+    assert (check.status, check.exit_code) == ("FAIL", 78)
+    assert "instructions that this processor does not have" in check.found
+
+
+def test_a_tensorflow_that_cannot_be_imported(broken_tensorflow):
+    broken_tensorflow("raise ImportError('libcudart.so.12: cannot open shared object file')")
+    with pytest.raises(ConfigError, match=r"exit code 1: ImportError: libcudart\.so\.12"):
+        compute.probe()
+
+
+def test_a_tensorflow_that_hangs(broken_tensorflow, monkeypatch):
+    broken_tensorflow("import time; time.sleep(60)")
+    monkeypatch.setattr(compute, "_PATIENCE_SECONDS", 2)
+    with pytest.raises(ConfigError, match="in 2 s"):
+        compute.probe()
+
+
+def test_a_machine_without_tensorflow_is_not_asked_to_compute(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert list(compute.checks()) == []
+
+
+def test_a_wrong_product():
+    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False))
+    assert check.status == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("seen", "environment", "status"),
+    [
+        ((), {}, "ok"),
+        ((), {"NVIDIA_VISIBLE_DEVICES": "void"}, "ok"),
+        ((), {"NVIDIA_VISIBLE_DEVICES": "0"}, "FAIL"),
+        ((), {"NVIDIA_VISIBLE_DEVICES": "all"}, "FAIL"),
+        ((), {"BLOODCELL_GPUS": "0,1"}, "warn"),
+        (("Tesla T4",), {"NVIDIA_VISIBLE_DEVICES": "0"}, "ok"),
+    ],
+)
+def test_gpus_are_asked_for_or_not(seen, environment, status):
+    assert compute.gpus(seen, environment).status == status
