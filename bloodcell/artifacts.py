@@ -18,6 +18,9 @@ SPLITS = ("train", "validation", "test", "seen")
 KEY_LENGTH = 20
 """Hex digits of an experiment's key: 80 bits, of which a billion experiments collide with odds of one in a million."""
 
+DOCTOR = "doctor"
+"""The object that `bloodcell doctor --write` leaves, always the same."""
+
 
 class ExperimentSpec(Frozen):
     """What an experiment is given: the object experiments/<key>/config.json.
@@ -207,7 +210,16 @@ def read_result(store: Store, key: str) -> ExperimentResult:
 
 def write_model(store: Store, name: str, value: Frozen) -> None:
     """Write a value as indented JSON."""
-    store.write(name, value.model_dump_json(indent=2).encode() + b"\n")
+    store.write(name, _json(value))
+
+
+def create_model(store: Store, name: str, value: Frozen) -> bool:
+    """Write a value as indented JSON unless the object is there; returns whether it was written."""
+    return store.create(name, _json(value))
+
+
+def _json(value: Frozen) -> bytes:
+    return value.model_dump_json(indent=2).encode() + b"\n"
 
 
 def read_model(store: Store, name: str, model: type[ModelT]) -> ModelT:

@@ -58,8 +58,8 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     predictions = predictions_table(manifest.iloc[rows], examples.split.iloc[rows], probabilities, info.labels)
     metrics = score(predictions, info.labels)
     provenance = _environment(spec, device, settings)
-    if artifacts.is_done(store, key):
-        emit(Done(message=f"{key} got a result from another run meanwhile; this one is dropped"))
+    if artifacts.is_done(store, key):  # before its files would be written over
+        emit(_dropped(key))
         return
     title = config.architecture + (" (synthetic images)" if info.synthetic else "")
     files = _rendered(title, training, predictions, metrics, provenance)
@@ -77,8 +77,12 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
         environment=provenance,
         files=_upload(store, key, files) | _upload_model(store, key, model, settings.cache),
     )
-    artifacts.write_model(store, artifacts.experiment(key, "result.json"), result)
-    emit(Done(message=f"{key} is in {store.url}"))
+    committed = artifacts.create_model(store, artifacts.experiment(key, "result.json"), result)
+    emit(Done(message=f"{key} is in {store.url}") if committed else _dropped(key))
+
+
+def _dropped(key: str) -> Done:
+    return Done(message=f"{key} got a result from another run meanwhile; this one is dropped")
 
 
 def _check_code(spec: ExperimentSpec) -> None:

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec
+from bloodcell.artifacts import ExperimentSpec, LatestRun
 from bloodcell.config import ExperimentConfig
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 
@@ -53,3 +53,9 @@ def test_what_does_not_validate_is_corrupt(store):
 def test_a_spec_is_read_as_it_was_written(store, spec):
     assert artifacts.read_spec(store, spec.key) == spec
     assert not artifacts.is_done(store, spec.key)
+
+
+def test_a_value_is_created_once(store):
+    for run_id, expected in (("first", True), ("second", False)):
+        assert artifacts.create_model(store, "a.json", LatestRun(run_id=run_id)) is expected
+    assert artifacts.read_model(store, "a.json", LatestRun).run_id == "first"

@@ -2,6 +2,8 @@ import io
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -48,6 +50,19 @@ def test_an_experiment_from_key_to_result(store, settings, spec):
     images = np.load(next((settings.cache / "images").iterdir()))
     predicted = model.predict(images, verbose=0)
     np.testing.assert_allclose(table[[f"p_{label}" for label in result.labels]], predicted, atol=1e-5)
+
+
+def test_a_result_of_another_run_stays_when_it_comes_last_of_all(store, settings, spec):
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, spec.key)
+        while not store.exists(artifacts.experiment(spec.key, "history.csv")):  # its last look is behind it
+            assert not running.done()
+            time.sleep(0.002)
+        assert store.create(artifacts.experiment(spec.key, "result.json"), b"another's")
+        code, events = running.result()
+    assert code == 0
+    assert events[-1] == Done(message=f"{spec.key} got a result from another run meanwhile; this one is dropped")
+    assert store.read(artifacts.experiment(spec.key, "result.json")) == b"another's"
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_does_not(store, settings, spec):

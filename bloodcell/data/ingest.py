@@ -34,7 +34,13 @@ from bloodcell.values import Name
 
 
 def push(
-    store: Store, source: Path, *, name: str, skip_unreadable: bool = False, progress: Progress | None = None
+    store: Store,
+    source: Path,
+    *,
+    name: str,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    storing: Progress | None = None,
 ) -> DatasetInfo:
     """Check an archive of images and publish it as a version of a dataset.
 
@@ -46,6 +52,7 @@ def push(
         name: Name of the dataset in the store.
         skip_unreadable: Leave images out that cannot be decoded, instead of refusing the archive.
         progress: Called with the images checked so far and the images in all.
+        storing: Called with the images stored so far and the images in all.
 
     Raises:
         ConfigError: The name is not accepted.
@@ -78,7 +85,7 @@ def push(
         )
         if store.exists(artifacts.dataset(name, info.version, "dataset.json")):
             return _republish(store, info)
-        shards = _write_shards(store, info, archive, layout.root, manifest)
+        shards = _write_shards(store, info, archive, layout.root, manifest, progress=storing)
     info = info.model_copy(update={"shards": shards})
     publish(store, info, manifest_bytes(manifest))
     return info
@@ -147,16 +154,26 @@ def _republish(store: Store, info: DatasetInfo) -> DatasetInfo:
 
 
 def _write_shards(
-    store: Store, info: DatasetInfo, archive: Archive, root: str, manifest: pd.DataFrame
+    store: Store,
+    info: DatasetInfo,
+    archive: Archive,
+    root: str,
+    manifest: pd.DataFrame,
+    *,
+    progress: Progress | None,
 ) -> dict[str, str]:
     """Write the images' original bytes; returns the SHA-256 of each shard by its file."""
-    digests = {}
+    digests: dict[str, str] = {}
+    stored = 0
     for number, rows in manifest.groupby("shard"):
         file = f"shards/{number:05}.tfrecord"
         images = zip(rows["path"], rows["sha256"], strict=True)
         shard = b"".join(tfrecord.encode(_read_again(archive, root + path, sha256)) for path, sha256 in images)
         store.write(artifacts.dataset(info.name, info.version, file), shard)
         digests[file] = hashlib.sha256(shard).hexdigest()
+        stored += len(rows)
+        if progress:
+            progress(stored, len(manifest))
     return digests
 
 

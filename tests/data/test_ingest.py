@@ -149,10 +149,19 @@ def test_a_name_that_is_no_object_name_is_refused_at_once(store: LocalStore, nam
         push(store, tmp_path / "not even looked at.zip", name=name)
 
 
-def test_progress_ends_at_the_number_of_images(store: LocalStore, zip_of, kaggle) -> None:
-    seen: list[tuple[int, int]] = []
-    push(store, zip_of(kaggle), name="cells", progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(done, 14) for done in range(1, 15)]
+def test_progress_ends_at_the_number_of_images(store: LocalStore, zip_of, kaggle, monkeypatch) -> None:
+    monkeypatch.setattr(curation, "SHARD_IMAGES", 5)
+    read: list[tuple[int, int]] = []
+    stored: list[tuple[int, int]] = []
+    push(
+        store,
+        zip_of(kaggle),
+        name="cells",
+        progress=lambda *call: read.append(call),
+        storing=lambda *call: stored.append(call),
+    )
+    assert read == [(done, 14) for done in range(1, 15)]
+    assert stored == [(5, 14), (10, 14), (14, 14)]
 
 
 def test_a_push_that_stops_at_any_write_leaves_nothing_visible(store: LocalStore, zip_of, kaggle, monkeypatch) -> None:
