@@ -1,0 +1,89 @@
+"""Make on the servers what the flows need: the bucket, the work pool and the deployments.
+
+    python -m deployments.provision [--bucket <name>]
+
+It may be repeated: what is there is left, or brought up to date.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.workers.process import ProcessWorker
+
+from bloodcell.errors import BloodcellError, ConfigError
+from bloodcell.store.s3_client import s3_client
+from bloodcell.store.s3_errors import s3_errors
+
+POOL = "grids"
+"""The work pool that prefect.yaml sends grids to."""
+
+_PREFECT_FILE = Path(__file__).with_name("prefect.yaml")
+
+
+def make_pool(client: SyncPrefectClient, folder: Path | None = None) -> None:
+    """Make the work pool, whose flow runs are processes, or bring it up to date.
+
+    Args:
+        client: Of the server.
+        folder: Working folder of the flow runs, to which a path in their parameters is relative; one that is new and
+            empty each time where left out.
+    """
+    template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
+    if folder:
+        template["variables"]["properties"]["working_dir"]["default"] = str(folder)
+    client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template), overwrite=True)
+
+
+def deploy(environment: Mapping[str, str] | None = None) -> None:
+    """Put the deployments of prefect.yaml on the server, or bring those there up to date.
+
+    Args:
+        environment: Variables that name the server; this process's where left out.
+
+    Raises:
+        ConfigError: The server, or prefect.yaml, does not allow it.
+    """
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", f"--prefect-file={_PREFECT_FILE}"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise ConfigError(
+            f"the deployments were refused:\n{ended.stdout}{ended.stderr}", remedy=f"correct {_PREFECT_FILE}"
+        )
+
+
+def make_bucket(bucket: str) -> None:
+    """Make a bucket on the S3 server that the AWS_ variables name, unless it is there.
+
+    Raises:
+        BloodcellError: The server cannot be reached, or does not allow it.
+    """
+    client = s3_client()
+    with s3_errors(f"s3://{bucket}", "the bucket", client.meta.endpoint_url):
+        if bucket not in (existing["Name"] for existing in client.list_buckets()["Buckets"]):
+            client.create_bucket(Bucket=bucket)
+
+
+@click.command()
+@click.option("--bucket", help="A bucket to make too, on an S3 server of your own.")
+def main(bucket: str | None) -> None:
+    """Make what the flows need, on the servers that PREFECT_API_URL and the AWS_ variables name."""
+    try:
+        if bucket:
+            make_bucket(bucket)
+        with get_client(sync_client=True) as client:
+            make_pool(client)
+        deploy()
+    except BloodcellError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(f"work pool {POOL}; deployments of {_PREFECT_FILE.name}")
+
+
+if __name__ == "__main__":
+    main()
