@@ -10,10 +10,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.errors import BloodcellError
+from bloodcell.report.formatting import counted
 from bloodcell.store import Store
 from tasks.experiment import run_experiment
+from tasks.labels import tags
 from tasks.plan import Plan, PlannedRow
 from tasks.runners import Runner
+
+_NAMED = 8  # rows with one reason, in the flow's last state; the report names all
 
 
 def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tuple[RowOutcome, ...]:
@@ -23,8 +27,9 @@ def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tup
     """
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
+            experiment = run_experiment.with_options(tags=tags(planned.grid))
             futures = [
-                pool.submit(run_experiment, {"store": store, "runner": runner, "planned": row}) for row in planned.rows
+                pool.submit(experiment, {"store": store, "runner": runner, "planned": row}) for row in planned.rows
             ]
             return tuple(outcome(row, future) for row, future in zip(planned.rows, futures, strict=True))
         except BaseException:  # before the pool waits for its threads, and they for the experiments
@@ -64,6 +69,19 @@ def conclusion(run: GridRun, url: str) -> State[GridRun]:
     rows_of: dict[str, list[str]] = {}
     for row in failed:
         rows_of.setdefault(row.reason, []).append(row.name)
-    reasons = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in rows_of.items())
-    message = f"{len(failed)} of {len(run.rows)} experiments failed; report: {url}\n{reasons}"
-    return Failed(message=message, data=run)
+    # The Prefect UI shows all on one line, so each ends as a sentence does.
+    return Failed(
+        message="\n".join(
+            [
+                f"{len(failed)} of {counted(len(run.rows), 'experiment')} failed.",
+                *(f"{_names(names)}: {reason.rstrip('.')}." for reason, names in rows_of.items()),
+                f"Report: {url}",
+            ]
+        ),
+        data=run,
+    )
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more} more"

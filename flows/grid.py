@@ -5,7 +5,6 @@ import shlex
 import signal
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -19,6 +18,7 @@ from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
+from prefect.states import Cancelled
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -31,9 +31,13 @@ from bloodcell.settings import load_settings
 from bloodcell.store import open_store
 from bloodcell.values import validated
 from flows.fan_out import conclusion, fan_out
+from flows.parameters import GridName, Overrides
+from flows.schedule import reason_to_skip
+from tasks.labels import run_name, tag_flow_run, tags
 from tasks.plan import plan, plan_grid
 from tasks.report import report_grid
 from tasks.runners import GridRunId, open_runner
+from tasks.synthetic import draw_missing
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -56,29 +60,42 @@ def resolve(grid: str, dataset: str | None, overrides: dict[str, Any] | None) ->
     return validated(GridConfig, config.model_dump() | {"dataset": dataset}, source=f"grid {config.name!r}")
 
 
-def run_name() -> str:
-    """The grid's name, for the run's name in the Prefect UI."""
-    return Path(runtime.flow_run.parameters["grid"]).stem
+def own_name() -> str:
+    """The current run's name, from its parameters."""
+    parameters = runtime.flow_run.parameters
+    return run_name(parameters["grid"], parameters["dataset"], parameters["overrides"])
 
 
-@flow(name="grid", flow_run_name=run_name)
+@flow(name="grid", flow_run_name=own_name)
 def grid(
-    grid: str = "blood-cell", dataset: str | None = None, overrides: dict[str, Any] | None = None, command: str = ""
+    grid: GridName = "blood-cell",
+    dataset: str | None = None,
+    overrides: Overrides | None = None,
+    start_within_hours: float | None = None,
+    command: str = "",
 ) -> State[GridRun]:
     """Run the experiments of a grid that have no result yet, and report on all of them.
 
     Args:
-        grid: A shipped grid's name, or the path of a YAML file.
+        grid: A shipped grid's name, or the path of a YAML file on the worker's machine.
         dataset: Dataset to use instead of the grid's own: `name`, or `name@version`.
         overrides: Fields of ExperimentConfig to set in the grid's base, and their values.
+        start_within_hours: Hours after its scheduled start in which a run may begin; later it skips itself. For
+            schedules; any time where left out.
         command: The command that started the run, for the report's provenance.
     """
     started = datetime.now(UTC)
+    own = runtime.flow_run
+    if late := reason_to_skip(own.scheduled_start_time, started, start_within_hours, own.run_count):
+        return Cancelled(name="Skipped", message=late)
     settings = load_settings()
     store = open_store(settings.store)
-    flow_run_id = str(runtime.flow_run.id)
+    flow_run_id = str(own.id)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{flow_run_id[-6:]}"
-    planned = plan_grid(store, resolve(grid, dataset, overrides))
+    config = resolve(grid, dataset, overrides)
+    tag_flow_run(tags(config))
+    draw_missing(store, config.dataset)
+    planned = plan_grid(store, config)
     runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
     runner.prepare(get_run_logger().info)
     outcomes = fan_out(store, planned, runner, settings.concurrent)

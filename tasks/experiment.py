@@ -1,6 +1,5 @@
 """Run one experiment of a grid."""
 
-import re
 from collections.abc import Callable
 from typing import cast
 from uuid import UUID
@@ -48,15 +47,29 @@ def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
         artifacts.read_result(store, planned.spec.key)
         return Completed(name="Reused", message=f"{planned.spec.key} has a result")
     logger.info("%s: %s", planned.row.name, planned.spec.config.architecture)
-    show = progress_in_prefect(planned.row.name, logger.info)
-    ended = runner.run(planned.spec.key, planned.row.name, show, logger.debug)
+    follow(runner, planned.spec.key, planned.row.name)
+    artifacts.read_result(store, planned.spec.key)
+    return Completed(name="Trained", message=f"{planned.spec.key} is in the store")
+
+
+def follow(runner: Runner, key: str, name: str) -> None:
+    """Run an experiment, with its progress in the log and the page of the current task or flow run.
+
+    Args:
+        runner: What runs it.
+        key: The experiment.
+        name: What it is called there.
+
+    Raises:
+        BloodcellError: It failed.
+    """
+    logger = get_run_logger()
+    ended = runner.run(key, name, progress_in_prefect(name, logger.info), logger.debug)
     error = error_of(ended)
     if error is not None:
         if ended.failure is None:  # it could not say itself what was wrong
             logger.error("\n".join(["last lines of its log:", *ended.tail]))
         raise error
-    artifacts.read_result(store, planned.spec.key)
-    return Completed(name="Trained", message=f"{planned.spec.key} is in the store")
 
 
 def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Event], None]:
@@ -66,28 +79,29 @@ def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Even
         name: The row's name.
         log: Where lines go.
     """
-    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     artifact: UUID | None = None
 
-    def draw(progress: float) -> None:
+    def draw(progress: float, text: str) -> None:
         nonlocal artifact
         try:
             if artifact is None:
+                # Without a key, so that the page of artifacts shows reports, and the run's page alone its bars.
                 # A coroutine in an async task alone, and this task is none.
-                artifact = cast(UUID, create_progress_artifact(progress, key=f"progress-{key}", description=name))
+                artifact = cast(UUID, create_progress_artifact(progress, description=text))
             else:
-                update_progress_artifact(artifact, progress)
+                update_progress_artifact(artifact, progress, description=text)
         except Exception as error:  # noqa: BLE001 - whatever ails the server, the training goes on
             log(f"{name}: the progress bar could not be drawn: {error!r}")
 
     def show(event: Event) -> None:
         log(line_of(name, event))
         if isinstance(event, Epoch):
-            draw(100 * event.epoch / event.epochs)
+            text = f"{name}: epoch {event.epoch} of {event.epochs}, validation accuracy {event.val_accuracy:.4f}"
+            draw(100 * event.epoch / event.epochs, text)
         elif isinstance(event, Done):
-            draw(100.0)
+            draw(100.0, f"{name}: done")
 
-    draw(0.0)
+    draw(0.0, f"{name}: started")
     return show
 
 

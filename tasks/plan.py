@@ -69,7 +69,7 @@ def _refuse_twins(rows: list[PlannedRow]) -> None:
             )
 
 
-@task(name="plan", cache_policy=NO_CACHE)
+@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
 def plan_grid(store: Store, grid: GridConfig) -> Plan:
     """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused."""
     planned = plan(store, grid)

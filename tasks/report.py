@@ -1,20 +1,65 @@
-"""Build and publish the report of a grid run."""
+"""Build and publish the report of a grid run, and show it in the Prefect UI."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import build_report, publish
+from bloodcell.report.formatting import counted
+from bloodcell.report.headline import headline
+from bloodcell.report.rendering import escape
+from bloodcell.report.rows import Row, rows_of, unfinished
 from bloodcell.store import Store
+from tasks import prefect_artifacts
+from tasks.prefect_artifacts import artifact_key
 
 
-@task(name="report")
+@task(name="report", task_run_name="report", cache_policy=NO_CACHE)
 def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
     """Read the results of the rows that have one, publish the report, and return its URL."""
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
-    publish(store, run, build_report(run, info, results))
+    files = build_report(run, info, results)
+    publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
-    get_run_logger().info("report: %s", url)
+    logger = get_run_logger()
+    logger.info("report: %s", url)
+    try:
+        show_in_prefect(store, run, info, rows_of(run, info, results), files)
+    except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
+        logger.warning("the report could not be shown here: %r", error)
     return url
+
+
+def show_in_prefect(
+    store: Store, run: GridRun, info: DatasetInfo, rows: Sequence[Row], files: Mapping[str, bytes]
+) -> None:
+    """Create the artifacts `results-<grid>` and `report-<grid>` of the current task run."""
+    now = datetime.now(UTC)
+    summary = escape(summary_of(rows, info))
+    create_table_artifact(
+        prefect_artifacts.results_table(store, rows),
+        key=artifact_key("results", run.grid.name),
+        description=f"{summary}\n\n{prefect_artifacts.links(store, run, now)}",
+    )
+    create_markdown_artifact(
+        prefect_artifacts.report(store, run, rows, files, now),
+        key=artifact_key("report", run.grid.name),
+        description=summary,
+    )
+
+
+def summary_of(rows: Sequence[Row], info: DatasetInfo) -> str:
+    """The best figure and how many rows have none, for one who looks no further."""
+    best = headline(rows, info)
+    if not best.figure:
+        return best.rest
+    label = f"Synthetic data: {best.label}" if info.synthetic else best.label.capitalize()
+    failed = len(unfinished(rows))
+    return f"{label}: {best.figure}." + (f" {failed} of {counted(len(rows), 'row')} failed." if failed else "")

@@ -101,6 +101,14 @@ def stopped() -> StoppedError:
     return StoppedError("the experiment was stopped before its end", remedy="run again; finished experiments are kept")
 
 
+def over_time(limit: float) -> BloodcellError:
+    """The error of an experiment that ran longer than it may."""
+    return ConfigError(
+        f"the experiment ran longer than the {limit:.0f} s that it may, and was stopped",
+        remedy="raise BLOODCELL_TIME_LIMIT, or lower epochs",
+    )
+
+
 def error_of(exit_: Exit) -> BloodcellError | None:
     """The error that an exit stands for; None for success.
 

@@ -1,4 +1,7 @@
 import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
@@ -21,6 +24,20 @@ def test_events_read_well():
     )
     assert line_of("basic", Step(message="decoding")) == "basic: decoding"
     assert line_of("basic", Done(message="done")) == "basic: done"
+
+
+def test_a_bar_tells_the_epoch_on_the_page_of_its_run_and_not_among_the_reports(prefect_server):
+    @flow
+    def drawing() -> None:
+        show = progress_in_prefect("basic", lambda line: None)
+        show(Epoch(epoch=3, epochs=12, loss=0.5, accuracy=0.8, val_loss=0.6, val_accuracy=0.7, seconds=1.25))
+
+    state = drawing(return_state=True)
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    with get_client(sync_client=True) as client:
+        (bar,) = client.read_artifacts(flow_run_filter=of_run)
+    assert (bar.type, bar.data, bar.key) == ("progress", 25.0, None)
+    assert bar.description == "basic: epoch 3 of 12, validation accuracy 0.7000"
 
 
 def test_a_server_that_does_not_answer_stops_no_training(monkeypatch):

@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StoppedError
 from bloodcell.events import Event
 from bloodcell.settings import Settings
-from tasks.runners.base import Exit, GridRunId, Transcript, stopped
+from tasks.runners.base import Exit, GridRunId, Transcript, over_time, stopped
 from tasks.runners.docker.errors import engine_errors, name_is_taken
 from tasks.runners.docker.log import LogReader
 from tasks.runners.docker.orphans import end, is_orphan, reap
@@ -181,14 +181,6 @@ def out_of_memory(limit: str | None) -> BloodcellError:
     return DeviceMemoryError(
         f"the experiment ran out of memory: it needed more than {allowed}",
         remedy="raise BLOODCELL_MEMORY, or lower batch_size, image_size or the number of slots",
-    )
-
-
-def over_time(limit: float) -> BloodcellError:
-    """The error of an experiment that ran longer than it may."""
-    return ConfigError(
-        f"the experiment ran longer than the {limit:.0f} s that it may, and was stopped",
-        remedy="raise BLOODCELL_TIME_LIMIT, or lower epochs",
     )
 
 

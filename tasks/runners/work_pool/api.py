@@ -17,7 +17,6 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, WorkPool
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
@@ -47,6 +46,10 @@ def api_errors() -> Iterator[None]:
         raise BloodcellError(f"the Prefect server refused: {error}", remedy="read the Prefect server's log") from error
     except httpx.TransportError as error:
         raise _unreachable(error) from error
+    except ObjectNotFound as error:
+        raise BloodcellError(
+            f"the Prefect server no longer has what it had: {error}", remedy="run again; finished experiments are kept"
+        ) from error
 
 
 def _unreachable(error: Exception) -> TransientError:
@@ -56,29 +59,29 @@ def _unreachable(error: Exception) -> TransientError:
     )
 
 
-def read_deployment(name: str) -> tuple[DeploymentResponse, WorkPool]:
-    """A deployment and its work pool.
+def read_pool(deployment: str) -> WorkPool:
+    """The work pool of a deployment.
 
     Args:
-        name: `<flow>/<deployment>`.
+        deployment: `<flow>/<deployment>`.
 
     Raises:
         ConfigError: There is no such deployment, or it has no work pool.
     """
     with api_errors(), get_client(sync_client=True) as client:
         try:
-            deployment = client.read_deployment_by_name(name)
+            name = client.read_deployment_by_name(deployment).work_pool_name
         except ObjectNotFound as error:
             raise ConfigError(
-                f"the Prefect server at {client.api_url} has no deployment {name!r}",
+                f"the Prefect server at {client.api_url} has no deployment {deployment!r}",
                 remedy="create it as docs/scaling.md says, or correct BLOODCELL_DEPLOYMENT or PREFECT_API_URL",
             ) from error
-        if deployment.work_pool_name is None:
+        if name is None:
             raise ConfigError(
-                f"the deployment {name!r} has no work pool, so no worker would run it",
+                f"the deployment {deployment!r} has no work pool, so no worker would run it",
                 remedy="deploy it to a work pool, as docs/scaling.md says",
             )
-        return deployment, client.read_work_pool(deployment.work_pool_name)
+        return client.read_work_pool(name)
 
 
 def latest_run(deployment: str, key: str) -> FlowRun | None:

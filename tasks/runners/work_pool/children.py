@@ -1,6 +1,6 @@
 """The flow runs of experiments: start one, or adopt the one that an earlier grid run left."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
@@ -44,7 +44,7 @@ def adopt_or_start(deployment: str, grid_run: GridRunId, *, store: str, key: str
             idempotency_key=f"{key} after {latest.id if latest else 'none'}",
             timeout=0,
         )
-    return Child(run, adopted=False)
+    return Child(cast(FlowRun, run), adopted=False)  # a coroutine in async code alone
 
 
 def is_alive(run: FlowRun, store: str) -> bool:

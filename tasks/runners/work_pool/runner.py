@@ -9,11 +9,11 @@ from prefect.client.schemas.objects import FlowRun, State, WorkPool, WorkPoolSta
 from prefect.utilities.urls import url_for
 
 from bloodcell.errors import BloodcellError, ConfigError, StoppedError, TransientError
-from bloodcell.events import Event, Step
+from bloodcell.events import Done, Event, Step
 from bloodcell.settings import Settings
 from bloodcell.store import open_store
 from tasks.runners.base import Exit, GridRunId, over_time, stopped
-from tasks.runners.work_pool.api import cancel, read_deployment
+from tasks.runners.work_pool.api import cancel, read_pool
 from tasks.runners.work_pool.children import adopt_or_start
 from tasks.runners.work_pool.ending import exit_of
 from tasks.runners.work_pool.watch import Watch
@@ -52,10 +52,10 @@ class WorkPoolRunner:
             if self._stopping.is_set():
                 raise stopped()
             run, adopted = adopt_or_start(self._settings.deployment, self._run, store=self._store, key=key, row=name)
-        on_event(Step(message=f"{'adopted' if adopted else 'sent to the work pool:'} {run.name}, {url_for(run)}"))
         self._watch.add(run)
         try:
-            return ending(run, self._follow(run, on_event))
+            on_event(Step(message=f"{'adopted' if adopted else 'sent to the work pool:'} {run.name}, {url_for(run)}"))
+            ended = ending(run, self._follow(run, on_event))
         except TransientError:  # it has ended, or nothing can be done about it now
             raise
         except BaseException:
@@ -63,6 +63,9 @@ class WorkPoolRunner:
             raise
         finally:
             self._watch.remove(run)
+        if ended.code == 0:
+            on_event(Done(message=f"{key} is in {self._store}"))
+        return ended
 
     def stop(self) -> None:
         """Have every `run` cancel its flow run."""
@@ -109,3 +112,68 @@ class WorkPoolRunner:
             on_log(f"{run.name} is being cancelled, and has not ended yet")
         except BloodcellError as error:
             on_log(f"{run.name} could not be cancelled: {error}")
+
+
+def check_reachable(store: str, pool: WorkPool) -> None:
+    """See that the pool's machines can use the store at all.
+
+    Raises:
+        ConfigError: The store is a folder of this host, and the pool's experiments run elsewhere.
+    """
+    if not store.startswith("s3://") and pool.type != "process":
+        raise ConfigError(
+            f"store URL is {store!r}, which the machines of the {pool.type} work pool {pool.name!r} cannot reach; "
+            "accepted is s3://<bucket>, or a folder that all share with a work pool of type process",
+            remedy="set BLOODCELL_STORE to a bucket",
+        )
+
+
+def waits(pool: WorkPool) -> str:
+    """What to say of a pool in which nothing starts now."""
+    if pool.status is WorkPoolStatus.PAUSED:
+        return f"the experiments wait: the work pool {pool.name!r} is paused; prefect work-pool resume {pool.name}"
+    return (
+        f"the experiments wait: no worker of the work pool {pool.name!r} is online; "
+        f"prefect worker start --pool {pool.name} --type {pool.type}"
+    )
+
+
+def is_claimed(run: FlowRun) -> bool:
+    """Whether a worker has claimed a flow run and nothing runs yet."""
+    return run.state is not None and run.state.is_pending() and run.infrastructure_pid is None
+
+
+def ending(run: FlowRun, state: State) -> Exit:
+    """How the experiment ended, from the last state of its flow run.
+
+    Raises:
+        TransientError: What ran it crashed, which another attempt may not.
+        StoppedError: Somebody cancelled it.
+    """
+    if state.is_crashed():
+        raise TransientError(
+            f"the flow run {run.name} crashed: {state.message}",
+            remedy=f"look at its log and its worker's: {url_for(run)}",
+        )
+    if state.is_cancelled():
+        raise StoppedError(
+            f"the flow run {run.name} was cancelled: {state.message or 'by somebody'}",
+            remedy="run again; finished experiments are kept",
+        )
+    return exit_of(state)
+
+
+def abandoned(run: FlowRun, limit: int) -> TransientError:
+    """The error of a flow run that a worker claimed and never started."""
+    return TransientError(
+        f"a worker claimed the flow run {run.name} and has not started it within {limit} s",
+        remedy="look whether its worker lives; raise BLOODCELL_CLAIM_LIMIT where an image takes longer to arrive",
+    )
+
+
+def deleted(run: FlowRun) -> BloodcellError:
+    """The error of a flow run that the server knows no more."""
+    return BloodcellError(
+        f"the flow run {run.name} was deleted while its experiment ran",
+        remedy="run again; finished experiments are kept",
+    )

@@ -1,0 +1,144 @@
+"""What the Prefect UI shows of a grid run: a table of its results, and the report with its pictures.
+
+The UI of Prefect 3.8 comes twice, and a reader may switch. One shows a table's cells as they are, the other reads them
+as Markdown. Both read descriptions and Markdown artifacts as Markdown, and no browser follows their links to files.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from bloodcell import artifacts
+from bloodcell.artifacts import GridRun
+from bloodcell.report.formatting import clock, counted, percent
+from bloodcell.report.rendering import escape
+from bloodcell.report.rows import FinishedRow, Row, finished
+from bloodcell.store import Store
+from bloodcell.store.base import WEEK
+
+LARGEST = 1_000_000
+"""Bytes that a report's artifact may have; docs/adr/0009 says why. Some forty pictures fit."""
+
+_COLUMNS = ("Row", "Status", "Test accuracy", "Changed", "Test images", "Learning time", "Artifacts", "Reason")
+_FILES = ("report.html", "report.md", "results.csv")
+_PICTURE = re.compile(r"^!\[(?P<text>.*)\]\((?P<path>plots/[^()]+\.png)\)$", re.MULTILINE)
+_REASON_LENGTH = 300
+_WORD_JOINER = "\N{WORD JOINER}"
+
+
+def artifact_key(kind: str, grid: str) -> str:
+    """The key under which the UI keeps an artifact's history: Prefect accepts lower case, digits and dashes alone."""
+    return f"{kind}-{re.sub(r'[^a-z0-9]+', '-', grid.lower()).strip('-')}"
+
+
+def results_table(store: Store, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The rows of a grid run for the table artifact; a failed row says why."""
+    return [_line(store, row) for row in rows]
+
+
+def _line(store: Store, row: Row) -> dict[str, str]:
+    line = dict.fromkeys(_COLUMNS, "") | {"Row": row.name, "Changed": literal(row.changes)}
+    if not isinstance(row, FinishedRow):
+        return line | {"Status": "failed", "Reason": literal(" ".join(row.failure))}
+    cells = f"of {counted(row.test.sources, 'cell')}" if row.result.sources_known else "(cells unknown)"
+    return line | {
+        "Status": row.outcome.status,
+        "Test accuracy": percent(row.test.accuracy),
+        "Test images": f"{row.test.images:,} {cells}",
+        "Learning time": clock(round(row.seconds)).partition(".")[0],
+        # A signed link has five hundred characters, and one of the two UIs would show them all.
+        "Artifacts": f"{store.url}/{artifacts.experiment(row.outcome.key, '')}",
+    }
+
+
+def literal(text: str) -> str:
+    """Text for a table's cell, on one line, that shows the same whether it is read as Markdown or not.
+
+    A backslash would be seen in the UI that shows cells as they are. A word joiner is seen in neither, and leaves
+    no tag, link or picture for the other to make.
+    """
+    line = " ".join(text.split())
+    shown = line if len(line) <= _REASON_LENGTH else f"{line[: _REASON_LENGTH - 1]}…"
+    return shown.replace("<", f"<{_WORD_JOINER}").replace("](", f"]{_WORD_JOINER}(")
+
+
+def links(store: Store, run: GridRun, now: datetime) -> str:
+    """Links to the report's files as Markdown with the time until which they open; the folder where they are files.
+
+    Args:
+        store: Where the report is.
+        run: The grid run.
+        now: When the links are made.
+    """
+    urls = {file: store.link(artifacts.grid_run(run.grid.name, run.run_id, file)) for file in _FILES}
+    if not all(map(_opens, urls.values())):
+        return f"`{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, '')}`"
+    text = " · ".join(f"[{file}]({url})" for file, url in urls.items())
+    end = f"{now + WEEK:%Y-%m-%d %H:%M} UTC at the latest"
+    return f"{text}\n\nLinks open until {end}; after that: `bloodcell report fetch {run.grid.name} {run.run_id}`"
+
+
+def report(store: Store, run: GridRun, rows: Sequence[Row], files: Mapping[str, bytes], now: datetime) -> str:
+    """The report for the Markdown artifact: its pictures inside, links to its files before it, to the models behind.
+
+    Args:
+        store: Where the report is.
+        run: The grid run.
+        rows: Its rows.
+        files: The report, as from `build_report`.
+        now: When the links are made.
+    """
+    before = f"{links(store, run, now)}\n\n"
+    models = [
+        _link(store, escape(row.name), artifacts.experiment(row.outcome.key, "model.keras")) for row in finished(rows)
+    ]
+    after = "\n".join(["", "## Models", "", *(f"- {model}" for model in models), ""]) if models else ""
+
+    def link(shown: str, picture: str) -> str:
+        return _link(store, shown, artifacts.grid_run(run.grid.name, run.run_id, picture))
+
+    room = LARGEST - len((before + after).encode())
+    return f"{before}{embed(files['report.md'].decode(), files, link, room)}{after}"
+
+
+def embed(markdown: str, pictures: Mapping[str, bytes], link: Callable[[str, str], str], room: int) -> str:
+    """Put a report's pictures into its Markdown.
+
+    Args:
+        markdown: The report, each picture on a line of its own.
+        pictures: PNG by the path under which the report names it.
+        link: Makes a link, from what a picture shows and its path, for one that finds no room.
+        room: Bytes that the whole may have.
+    """
+
+    def linked(found: re.Match[str]) -> str:
+        return link(found["text"], _path(found))
+
+    left = room - len(_PICTURE.sub(linked, markdown).encode())
+
+    def shown(found: re.Match[str]) -> str:
+        nonlocal left
+        picture = base64.b64encode(pictures[_path(found)]).decode()
+        inside, outside = f"![{found['text']}](data:image/png;base64,{picture})", linked(found)
+        more = len(inside) - len(outside)
+        if more > left:
+            return outside
+        left -= more
+        return inside
+
+    return _PICTURE.sub(shown, markdown)
+
+
+def _path(found: re.Match[str]) -> str:
+    return found["path"].replace("\\", "")  # Markdown's escapes: no name has a backslash of its own
+
+
+def _link(store: Store, text: str, name: str) -> str:
+    url = store.link(name)
+    return f"[{text}]({url})" if _opens(url) else f"{text} `{url}`"
+
+
+def _opens(url: str) -> bool:
+    """Whether a browser opens the URL from a page of the UI."""
+    return url.startswith(("https://", "http://"))

@@ -1,0 +1,37 @@
+import pytest
+
+from bloodcell.config import GridConfig
+from flows.fan_out import conclusion
+from tests.report.conftest import Figures, build
+
+GOOD = Figures({"train": 0.9, "validation": 0.9, "test": 0.9})
+
+
+def concluded(**outcomes):
+    grid = GridConfig(name="g", experiments={name: {"seed": seed} for seed, name in enumerate(outcomes)})
+    return conclusion(build(grid, outcomes).run, "s3://b/report.html")
+
+
+def test_a_run_without_failures_names_its_report():
+    state = concluded(a=GOOD, b=GOOD)
+    assert state.is_completed()
+    assert state.message == "report: s3://b/report.html"
+
+
+def test_each_reason_is_given_once_and_reads_well_on_the_one_line_that_the_ui_makes_of_it():
+    state = concluded(
+        a="the bucket is gone. Remedy: create it", b=GOOD, c="the bucket is gone. Remedy: create it", d="x."
+    )
+    assert state.is_failed()
+    assert " ".join(state.message.split()) == (
+        "3 of 4 experiments failed. a, c: the bucket is gone. Remedy: create it. d: x. Report: s3://b/report.html"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [(9, "r0, r1, r2, r3, r4, r5, r6, r7, r8: "), (10, "r0, r1, r2, r3, r4, r5, r6, r7 and 2 more: ")],
+)
+def test_of_many_rows_with_one_reason_some_are_named(rows, named):
+    state = concluded(**{f"r{number}": "x" for number in range(rows)})
+    assert f"\n{named}x.\n" in state.message

@@ -1,0 +1,117 @@
+import base64
+import re
+from datetime import UTC, datetime
+
+import pytest
+from markdown_it import MarkdownIt
+
+from bloodcell.config import GridConfig
+from bloodcell.report.rows import rows_of
+from bloodcell.store import LocalStore
+from tasks.prefect_artifacts import artifact_key, embed, links, literal, report, results_table
+from tests.report.conftest import Figures, build
+
+NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+HOSTILE = "<img src=x onerror=alert(1)> <http://e.org> [here](http://e.org) ![pixel](http://e.org/p.png)\n\nmore"
+
+
+class SignedStore(LocalStore):
+    """A store in a folder that gives links as a bucket does."""
+
+    def link(self, name, **_):
+        return f"https://bucket.example/{name}?signature={'0' * 400}"
+
+
+@pytest.fixture
+def bucket(tmp_path) -> SignedStore:
+    return SignedStore(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def example():
+    """Two rows with a result and one without, whose name and reason Markdown could take for its own."""
+    grid = GridConfig(name="My_Grid", experiments={"basic": {}, "a__b_": {"dense_units": 16}, "c": {"dropout": 0.1}})
+    good = Figures({"train": 0.9, "validation": 0.8, "test": 0.75}, seconds=3723.6)
+    return build(
+        grid, {"basic": good, "a__b_": good, "c": HOSTILE}, sources={"train": 277, "validation": 70, "test": 71}
+    )
+
+
+def rows(example):
+    return rows_of(example.run, example.info, example.results)
+
+
+def test_a_key_is_one_that_prefect_accepts():
+    assert artifact_key("results", "My_Grid.v2-") == "results-my-grid-v2"
+
+
+def test_the_table_has_a_line_for_each_row(example, store):
+    first, second, third = results_table(store, rows(example))
+    key = example.run.rows[0].key
+    assert first == {
+        "Row": "basic",
+        "Status": "trained",
+        "Test accuracy": "75.00%",
+        "Changed": "",
+        "Test images": "2,500 of 71 cells",
+        "Learning time": "1:02:04",
+        "Artifacts": f"{store.url}/experiments/{key}/",
+        "Reason": "",
+    }
+    assert second["Changed"] == "dense count 16"
+    assert list(third) == list(first)  # or a column would be missing
+    assert (third["Status"], third["Test accuracy"], third["Artifacts"]) == ("failed", "", "")
+    assert third["Reason"] == literal(HOSTILE)
+
+
+def test_a_cell_is_text_where_cells_are_read_as_markdown_and_where_they_are_not():
+    shown = literal(HOSTILE)
+    assert shown.replace("\N{WORD JOINER}", "") == " ".join(HOSTILE.split())
+    html = MarkdownIt("commonmark", {"html": True}).render(shown)
+    assert re.findall(r"<(\w+)", html) == ["p"]
+    assert re.findall(r"<(\w+)", MarkdownIt("commonmark", {"html": True}).render(HOSTILE)) != ["p"]
+
+
+def test_a_reason_as_long_as_a_log_is_cut():
+    assert len(literal("word " * 1000)) == 300
+
+
+def test_the_report_carries_its_pictures(example, bucket):
+    markdown = report(bucket, example.run, rows(example), example.files, NOW)
+    assert "](plots/" not in markdown
+    shown = [base64.b64decode(data) for data in re.findall(r"!\[.*\]\(data:image/png;base64,(.*)\)", markdown)]
+    assert sorted(shown) == sorted(data for name, data in example.files.items() if name.endswith(".png"))
+
+
+def test_the_report_links_to_its_files_and_models(example, bucket):
+    markdown = report(bucket, example.run, rows(example), example.files, NOW)
+    folder = f"https://bucket.example/grids/My_Grid/{example.run.run_id}"
+    assert markdown.startswith(f"[report.html]({folder}/report.html?")
+    assert "open until 2026-12-01 07:30 UTC at the latest" in markdown
+    assert f"bloodcell report fetch My_Grid {example.run.run_id}" in markdown
+    models = markdown.partition("## Models")[2]
+    for outcome in example.run.rows[:2]:
+        assert f"(https://bucket.example/experiments/{outcome.key}/model.keras?" in models
+    assert models.count("\n- ") == 2
+
+
+def test_files_are_named_by_their_folder_since_no_page_may_open_them(example, store):
+    assert links(store, example.run, NOW) == f"`{store.url}/grids/My_Grid/{example.run.run_id}/`"
+
+
+def test_pictures_that_find_no_room_become_links(example):
+    text, pictures = example.markdown, example.files
+
+    def link(shown: str, path: str) -> str:
+        return f"[{shown}](https://e.org/{path})"
+
+    whole = embed(text, pictures, link, 10**9)
+    assert whole.count("](data:image/png") == len(pictures) - 3
+    for room in (len(whole.encode()), len(whole.encode()) - 1, 60_000):
+        fitted = embed(text, pictures, link, room)
+        assert len(fitted.encode()) <= room
+        assert fitted.count("](data:image/png") + fitted.count("](https://e.org/plots/") == len(pictures) - 3
+    assert 0 < fitted.count("](data:image/png") < len(pictures) - 3
+    none = embed(text, pictures, link, 0)
+    assert "](https://e.org/plots/a__b_-curves.png)" in none
+    assert "data:" not in none
