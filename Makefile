@@ -1,9 +1,16 @@
 # Every target makes .venv when it is missing, from the lock file; nothing else is installed or changed.
 #   make demo                          seven small trainings on synthetic images, and their report
 #   make test                          the tests
+#   make integration                   the tests on a real Docker Engine, S3 server and Prefect server; Debian's packages for
+#                                      them are installed where this user may, and what cannot be had is skipped and named
 #   make check                         format, lint and types
 #   make grid DATA=<zip or folder>     the seven experiments on your images
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [DATASET=<name of the set in the store>]
+#   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
+#                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
+#   make up                            a Prefect server, an S3 server and a worker on this machine, without Docker
+#                [PREFECT_PORT=4200] [S3_PORT=8333] [STACK=<folder they keep everything in>]
+#   make down                          stop them, and keep their data
 #   make lock                          bring the lock files up to date with pyproject.toml
 # On a GPU host: EXTRA=gpu with the first target; .venv remembers it.
 
@@ -13,20 +20,26 @@ EXTRA ?= $(or $(MADE_FOR),cpu)
 GRID ?= blood-cell
 DATASET ?= blood-cells
 SET ?=
+IMAGE ?= bloodcell:$(EXTRA)
+BASE ?=
+BUILD_FLAGS ?=
+STACK ?= .local
 
 BIN := .venv/bin
 RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
 INSTALLED := .venv/extra
+SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
+HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
 # Two TensorFlows in one environment break each other.
 ifneq ($(or $(MADE_FOR),$(EXTRA)),$(EXTRA))
-ifeq ($(filter clean,$(MAKECMDGOALS)),)
+ifeq ($(filter clean image,$(MAKECMDGOALS)),)
 $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change it)
 endif
 endif
 
-.PHONY: demo test check grid needs-data lock clean
+.PHONY: demo test integration check grid needs-data image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -41,13 +54,29 @@ needs-data:
 	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]' >&2; exit 2; }
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n 2 -q
+	$(BIN)/pytest -n 2 -q --ignore tests/integration
+
+integration: $(INSTALLED)
+	tests/integration/install
+	$(BIN)/pytest -q tests/integration
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tests
+
+image:
+	docker build $(BUILD_FLAGS) --tag $(IMAGE) --build-arg EXTRA=$(EXTRA) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	  --build-arg VERSION=$$($(call SAY,bloodcell.__version__)) --build-arg COMMIT=$$($(call SAY,code.git_commit() or "")) .
+	docker run --rm $(HARDENED) $(IMAGE) bloodcell doctor
+
+up: $(INSTALLED)
+	$(BIN)/python -m deployments.local --folder "$(STACK)" up \
+		$(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(S3_PORT),--s3-port $(S3_PORT))
+
+down:
+	$(BIN)/python -m deployments.local --folder "$(STACK)" down
 
 lock: $(INSTALLED)
 	$(COMPILE) --extra cpu -o requirements-cpu.txt

@@ -1,0 +1,60 @@
+"""What a person sees of a grid run in the real UI, of which Prefect 3.8 has two."""
+
+import io
+import json
+
+import pytest
+from PIL import Image
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from bloodcell import artifacts
+from bloodcell.config import GridConfig
+from tasks.report import report_grid
+from tests.report.conftest import Figures, build
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"> [here](javascript:alert(1)) | `x`"
+
+IMAGES = "[...document.querySelectorAll('img')].filter(image => image.src.startsWith('data:'))"
+
+
+@pytest.fixture
+def example(store, on_server):
+    """A run of two rows with results and one without, reported."""
+    grid = GridConfig(name="seen", experiments={"a": {}, "b": {"dense_units": 16}, "c": {"dropout": 0.1}})
+    good = Figures({"train": 0.9, "validation": 0.8, "test": 0.75})
+    example = build(grid, {"a": good, "b": good, "c": HOSTILE})
+    for key, result in example.results.items():
+        artifacts.write_model(store, artifacts.experiment(key, "result.json"), result)
+    flow(lambda: report_grid(store, example.run, example.info), name="reporting")()
+    return example
+
+
+def address(prefect, ui: str, key: str) -> str:
+    """The newest artifact's page."""
+    with get_client(sync_client=True) as client:
+        (artifact, *_) = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return f"{prefect.api.removesuffix('/api')}{ui}/artifacts/artifact/{artifact.id}"
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"])
+def test_the_reports_pictures_are_visible(on_server, page, example, ui):
+    pictures = [Image.open(io.BytesIO(data)) for name, data in example.files.items() if name.endswith(".png")]
+    page.open(address(on_server, ui, "report-seen"))
+    page.wait(f"{IMAGES}.length == {len(pictures)} && {IMAGES}.every(image => image.naturalWidth && image.clientWidth)")
+    widths = page.evaluate(f"{IMAGES}.map(image => image.naturalWidth)")
+    assert sorted(widths) == sorted(picture.width for picture in pictures)
+    assert min(page.evaluate(f"{IMAGES}.map(image => image.clientWidth)")) > 400
+    assert page.wait(f"document.body.textContent.includes({json.dumps(HOSTILE)})")
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"])
+def test_a_reason_in_the_table_is_text(on_server, page, example, ui):
+    page.open(address(on_server, ui, "results-seen"))
+    page.wait("document.querySelectorAll('table tbody tr').length == 3")
+    shown = page.evaluate("document.querySelector('table').innerText").replace("\N{WORD JOINER}", "")
+    assert "75.00%" in shown
+    assert HOSTILE.partition(" | ")[0] in shown
+    assert page.evaluate("document.querySelectorAll('table img, table a').length") == 0
+    assert page.evaluate("document.title") != "taken"
