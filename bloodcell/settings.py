@@ -23,7 +23,7 @@ def cpus() -> int:
 class Settings(BaseSettings):
     """Settings of the environment: each field is the variable BLOODCELL_<FIELD>.
 
-    Those from `image` on concern containers alone.
+    Those from `image` on concern containers alone, those from `deployment` on work pools.
     """
 
     model_config = SettingsConfigDict(env_prefix="BLOODCELL_", frozen=True, extra="ignore")
@@ -63,7 +63,21 @@ class Settings(BaseSettings):
     cache_volume: str = Field(
         "bloodcell-cache", description="Docker volume that is the cache of every container of this host."
     )
-    deployment: str = Field("experiment/pool", description="Deployment that the runner work_pool sends experiments to.")
+    deployment: str = Field(
+        "experiment/pool",
+        pattern=r"^[^/]+/[^/]+$",
+        description="Deployment that the runner work_pool sends experiments to, as <flow>/<deployment>.",
+    )
+    window: int = Field(
+        64,
+        ge=1,
+        description="Experiments that a grid run has on the work pool at once, waiting or running.",
+    )
+    claim_limit: int = Field(
+        600,
+        ge=1,
+        description="Seconds within which a worker must start what it has claimed; the image may have to be pulled.",
+    )
 
     @field_validator("gpus", mode="before")
     @classmethod
@@ -73,6 +87,8 @@ class Settings(BaseSettings):
     @property
     def concurrent(self) -> int:
         """Experiments that may run at once."""
+        if self.runner == "work_pool":
+            return self.window
         return len(self.gpus) * self.gpu_slots or self.slots
 
     @property

@@ -18,7 +18,7 @@ from bloodcell.store import Store
 from bloodcell.store.base import WEEK
 
 LARGEST = 1_000_000
-"""Bytes that a report's artifact may have; docs/adr/0009 says why. Some forty pictures fit."""
+"""Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty pictures fit."""
 
 _COLUMNS = ("Row", "Status", "Test accuracy", "Changed", "Test images", "Learning time", "Artifacts", "Reason")
 _FILES = ("report.html", "report.md", "results.csv")

@@ -1,8 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from prefect.testing.utilities import prefect_test_harness
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec
@@ -65,6 +67,13 @@ def settings(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("BLOODCELL_THREADS", "1")
     monkeypatch.delenv("BLOODCELL_SLOTS", raising=False)
     return Settings()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server on a database of its own; its start takes seconds, more on a busy machine."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 @pytest.fixture

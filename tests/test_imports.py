@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("bloodcell", "tasks", "flows")
+PACKAGES = ("bloodcell", "tasks", "flows", "deployments")
 ALLOWED = {
     "bloodcell": {"bloodcell"},
     "tasks": {"bloodcell", "tasks"},
     "flows": {"bloodcell", "tasks", "flows"},
+    "deployments": set(PACKAGES),
 }
 
 
@@ -43,10 +44,15 @@ def test_imports_run_one_way(package: str):
         assert imported_by(file) & forbidden == set(), file
 
 
-@pytest.mark.parametrize("module", ["flows.grid", "bloodcell.report", "bloodcell.data.ingest"])
+@pytest.mark.parametrize("module", ["flows.grid", "flows.experiment", "bloodcell.report", "bloodcell.data.ingest"])
 def test_the_orchestrating_side_loads_no_tensorflow(module: str):
     assert loaded_by(module) & {"tensorflow", "keras"} == set()
 
 
 def test_the_command_starts_without_what_it_may_not_need():
-    assert loaded_by("bloodcell.cli") & {"tensorflow", "prefect", "pandas", "pydantic", "matplotlib"} == set()
+    heavy = {"tensorflow", "prefect", "pandas", "pydantic", "matplotlib", "boto3", "docker"}
+    assert loaded_by("bloodcell.cli") & heavy == set()
+
+
+def test_reports_are_found_and_fetched_without_what_draws_them_or_a_client_for_a_store_that_is_a_folder():
+    assert loaded_by("bloodcell.published") & {"pandas", "matplotlib", "boto3", "botocore"} == set()

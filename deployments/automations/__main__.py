@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from importlib import resources
 
 import click
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 from ruamel.yaml import YAML
 
 from bloodcell.errors import ConfigError
@@ -62,15 +64,24 @@ def publish(client: SyncPrefectClient, automation: AutomationCore) -> None:
 @click.command()
 @click.option("--block", required=True, help="Block to notify through, as `prefect block ls` shows it: <type>/<name>.")
 def main(block: str) -> None:
-    """Create or update the automations `failed night` and `lost run`."""
-    with get_client(sync_client=True) as client:
-        try:
+    """Create the automations that tell of failed, late and lost grid runs, or bring them up to date."""
+    if PREFECT_API_URL.value() is None:  # a temporary server would take them, and forget them
+        raise click.ClickException(
+            "PREFECT_API_URL is not set\n  Remedy: set it to your server's, http://<host>:4200/api"
+        )
+    try:
+        with get_client(sync_client=True) as client:
             document = block_id(client, block)
-        except ConfigError as error:
-            raise click.ClickException(str(error)) from error
-        for automation in automations(document):
-            publish(client, automation)
-            click.echo(f"automation: {automation.name}")
+            for automation in automations(document):
+                publish(client, automation)
+                click.echo(f"automation: {automation.name}")
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    except httpx.TransportError as error:
+        raise click.ClickException(
+            f"no Prefect server answers at {PREFECT_API_URL.value()}: {error}\n"
+            "  Remedy: start it, or correct PREFECT_API_URL"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Stack:
                 make_pool(client, CHECKOUT)
                 deploy(environment)
                 if WORKER not in running:
-                    command = [*_PREFECT, "worker", "start", "--pool", POOL, "--name", "local"]
+                    command = [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", "local"]
                     since = datetime.now(UTC)
                     self._start(WORKER, command, environment, lambda: orchestration.is_polling(client, POOL, since))
         return own

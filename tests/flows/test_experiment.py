@@ -88,7 +88,8 @@ def test_a_grid_on_a_work_pool(store, settings, coloured, small, worker, monkeyp
         {"name": "own", "dataset": "coloured", "base": base, "experiments": {"a": {}, "b": {"batch_size": 1000}}}, file
     )
     state = grid(grid=str(file), return_state=True)
-    run: GridRun = state.result(raise_on_failure=False)
+    run = state.result(raise_on_failure=False)
+    assert isinstance(run, GridRun)
     assert [(row.name, row.status, row.exit_code) for row in run.rows] == [("a", "trained", 0), ("b", "failed", 78)]
     assert "batch larger than the set" in run.rows[1].reason
     assert "Remedy: set batch_size to" in run.rows[1].reason

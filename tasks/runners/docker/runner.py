@@ -68,7 +68,7 @@ class DockerRunner:
     def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
         """Start the container as soon as it gets a slot, pass its lines on, wait, and remove it."""
         transcript = Transcript(on_event, on_log)
-        with engine_errors(f"experiment {name}"), closing(docker.from_env()) as engine:
+        with engine_errors(f"a container of {self._settings.image}"), closing(docker.from_env()) as engine:
             container = self._create(engine, key, name, on_log)
             try:
                 container.start()

@@ -27,7 +27,7 @@ class Host:
     prefect: Prefect
     engine: DockerClient
     store: Store
-    since: float
+    since: int
 
     def start(self, grid: str, **parameters: object) -> str:
         """Start a run of the deployment, as a user does at a terminal; returns the flow run's id."""
@@ -41,7 +41,7 @@ class Host:
         with self.prefect.client() as client:
             return client.read_flow_run(run_id)
 
-    def wait(self, run_id: str, until: Callable[[], object] | None = None, seconds: float = 240) -> FlowRun:
+    def wait(self, run_id: str, until: Callable[[], object] | None = None, seconds: float = 600) -> FlowRun:
         """Wait until something is so, or for the flow run's end where nothing is named."""
         deadline = time.monotonic() + seconds
         while True:
@@ -56,7 +56,7 @@ class Host:
     def started(self) -> list[str]:
         """Keys of the experiments whose containers were started since the host is up."""
         events = self.engine.events(
-            since=self.since, until=time.time(), decode=True, filters={"label": LABEL, "event": "start"}
+            since=self.since, until=int(time.time()) + 1, decode=True, filters={"label": LABEL, "event": "start"}
         )
         return [event["Actor"]["Attributes"][LABEL] for event in events]
 
@@ -102,5 +102,5 @@ def host(deployed: Prefect, engine, image, s3_store, coloured_folder, monkeypatc
         monkeypatch.setenv(name, value)
     client = docker.DockerClient(engine.url)
     with prefect.worker("grids", "host", settings):
-        yield Host(prefect, client, s3_store, time.time())
+        yield Host(prefect, client, s3_store, int(time.time()))
     client.close()

@@ -65,7 +65,7 @@ class Pool:
         """The flow runs of experiments in this test's store."""
         with self.prefect.client() as client:
             runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["grid:own"])))
-        return [run for run in runs if run.parameters["store"] == self.store.url]
+        return [run for run in runs if run.parameters.get("store") == self.store.url]
 
     def runs_of_row(self) -> Counter:
         """How many flow runs each row has had."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from prefect.events.schemas.automations import AutomationCore
@@ -86,13 +87,17 @@ def check_hardening(pool) -> None:
 
 
 @pytest.fixture
-def lost_run(deployed) -> None:
-    """The automation on the server, with less patience."""
+def lost_run(deployed) -> Iterator[None]:
+    """The automation on the server, for experiments alone and with less patience."""
     text = (POOLS.parent / "automations" / "lost_run.yaml").read_text()
     value = YAML(typ="safe", pure=True).load(text)
-    value["trigger"]["within"] = 40
+    assert "experiment" in value["trigger"]["match_related"]["prefect.resource.name"]
+    value["trigger"]["match_related"]["prefect.resource.name"] = "experiment"
+    value["trigger"]["within"] = 45
     with deployed.client() as client:
-        client.create_automation(AutomationCore.model_validate(value))
+        automation = client.create_automation(AutomationCore.model_validate(value))
+        yield
+        client.delete_automation(automation)
 
 
 def test_what_a_lost_host_ran_is_run_anew_elsewhere(pool, grid_file, lost_run):

@@ -54,7 +54,8 @@ class Page:
         while True:
             reply = json.loads(self._connection.recv(timeout=60))
             if reply.get("id") == number:
-                return reply["result"]
+                result: dict[str, Any] = reply["result"]
+                return result
 
 
 @contextmanager
