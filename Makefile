@@ -24,6 +24,7 @@ IMAGE ?= bloodcell:$(EXTRA)
 BASE ?=
 BUILD_FLAGS ?=
 STACK ?= .local
+INTEGRATION ?= tests/integration
 
 BIN := .venv/bin
 RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
@@ -58,7 +59,7 @@ test: $(INSTALLED)
 
 integration: $(INSTALLED)
 	tests/integration/install
-	$(BIN)/pytest -q tests/integration
+	$(BIN)/pytest -q $(INTEGRATION)
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

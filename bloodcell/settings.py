@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     grace: int = Field(
         20,
         ge=0,
-        description="Seconds between SIGTERM and SIGKILL; less than the 30 that Prefect gives a cancelled flow run.",
+        le=25,
+        description="Seconds between SIGTERM and SIGKILL; Prefect gives a cancelled flow run 30 in all.",
     )
     image: str = Field("bloodcell:cpu", description="Image of the experiments' containers.")
     gpus: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -36,8 +36,10 @@ from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
 from tasks.plan import plan, plan_grid
 from tasks.report import report_grid
-from tasks.runners import GridRunId, open_runner
+from tasks.runners import GridRunId, Runner, open_runner
 from tasks.synthetic import draw_missing
+
+_INTERRUPTIBLE: list[Runner] = []  # what Ctrl-C has to stop in this process
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -97,6 +99,7 @@ def grid(
     draw_missing(store, config.dataset)
     planned = plan_grid(store, config)
     runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
+    _INTERRUPTIBLE.append(runner)
     runner.prepare(get_run_logger().info)
     outcomes = fan_out(store, planned, runner, settings.concurrent)
     run = GridRun(
@@ -151,7 +154,9 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bo
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """End at once: Ctrl-C has ended the temporary server too, and Prefect would wait for it in vain."""
+    """Stop what runs and end: Ctrl-C has ended the temporary server too, and Prefect would wait for it in vain."""
+    for runner in _INTERRUPTIBLE:
+        runner.stop()
     click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
     os._exit(128 + number)
 

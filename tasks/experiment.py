@@ -64,7 +64,7 @@ def follow(runner: Runner, key: str, name: str) -> None:
         BloodcellError: It failed.
     """
     logger = get_run_logger()
-    ended = runner.run(key, name, progress_in_prefect(name, logger.info), logger.debug)
+    ended = runner.run(key, name, progress_in_prefect(name, logger.info), logger.info)
     error = error_of(ended)
     if error is not None:
         if ended.failure is None:  # it could not say itself what was wrong

@@ -22,11 +22,12 @@ def run(key: str) -> None:
     from bloodcell.events import Failure, emit
     from bloodcell.settings import load_settings
     from bloodcell.store import open_store
+    from bloodcell.transfers import TransferSteps
 
     signal.signal(signal.SIGTERM, _stop)
     try:
         settings = load_settings()
-        store = open_store(settings.store)
+        store = open_store(settings.store, progress=TransferSteps())
         artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
 
         try:

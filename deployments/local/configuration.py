@@ -109,6 +109,7 @@ def server_environment(folder: Path, configuration: Configuration, inherited: Ma
         | {
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",  # seconds; the automation `lost run` listens for them
             # Kept in memory, the slot of a running night is lost when the server restarts, and the night with it.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         }

@@ -19,7 +19,7 @@ from deployments.provision import POOL, deploy, make_pool
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 
 _CANCELLING_SECONDS = 90.0
-"""For the worker to notice, and for the experiments to save their checkpoints."""
+"""For the worker to notice, and for the experiments to end."""
 
 Say = Callable[[str], None]
 

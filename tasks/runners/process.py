@@ -35,6 +35,15 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
     }
 
 
+def end(child: "subprocess.Popen[str]", grace: float) -> None:
+    """Send SIGTERM to a child, and SIGKILL once `grace` seconds are over."""
+    child.terminate()
+    try:
+        child.wait(grace)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
 class ProcessRunner:
     """Runs each experiment in a process of its own, so that none inherits another's memory or graph.
 
@@ -59,7 +68,7 @@ class ProcessRunner:
                 for line in child.stdout or ():
                     transcript.add(line)
             except BaseException:
-                child.terminate()
+                end(child, self._settings.grace)
                 raise
             finally:
                 with self._lock:
@@ -77,10 +86,7 @@ class ProcessRunner:
             child.terminate()
         deadline = time.monotonic() + self._settings.grace
         for child in children:
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
+            end(child, max(0.0, deadline - time.monotonic()))
 
     def _start(self, key: str) -> subprocess.Popen[str]:
         with self._lock:  # so that `stop` sees the child, or the child never starts

@@ -2,12 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
+from tests.deployments.compose import compose_command
 
 FOLDER = Path(__file__).parents[2] / "deployments"
 TEXT = (FOLDER / "compose.yaml").read_text()
@@ -18,18 +19,6 @@ REQUIRED = {
     "S3_SECRET_KEY": "secret-of-s3",
     "DOCKER_GID": "999",
 }
-
-
-def compose_command() -> list[str]:
-    """Docker's plugin, or the program that was before it."""
-    plugin = shutil.which("docker") and subprocess.run(
-        ["docker", "compose", "version"], capture_output=True, check=False
-    )
-    if plugin and plugin.returncode == 0:
-        return ["docker", "compose"]
-    if shutil.which("docker-compose"):
-        return ["docker-compose"]
-    pytest.skip("Docker Compose is not installed: apt-get install docker-compose")
 
 
 @pytest.fixture

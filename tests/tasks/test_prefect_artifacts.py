@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from bloodcell.config import GridConfig
 from bloodcell.report.rows import rows_of
 from bloodcell.store import LocalStore
-from tasks.prefect_artifacts import artifact_key, embed, links, literal, report, results_table
+from tasks.prefect_artifacts import LARGEST, artifact_key, embed, links, literal, report, results_table
 from tests.report.conftest import Figures, build
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -81,6 +81,14 @@ def test_the_report_carries_its_pictures(example, bucket):
     assert "](plots/" not in markdown
     shown = [base64.b64decode(data) for data in re.findall(r"!\[.*\]\(data:image/png;base64,(.*)\)", markdown)]
     assert sorted(shown) == sorted(data for name, data in example.files.items() if name.endswith(".png"))
+
+
+def test_the_report_of_a_large_grid_stays_within_its_bytes(example, bucket):
+    large = {name: bytes(300_000) if name.endswith(".png") else data for name, data in example.files.items()}
+    markdown = report(bucket, example.run, rows(example), large, NOW)
+    assert len(markdown.encode()) <= LARGEST
+    assert markdown.count("](data:image/png") == 2
+    assert len(re.findall(r"\]\(https://bucket\.example/grids/My_Grid/.*/plots/.*\.png\?", markdown)) == 3
 
 
 def test_the_report_links_to_its_files_and_models(example, bucket):

@@ -9,11 +9,6 @@ from docker.errors import APIError, DockerException
 
 from bloodcell.errors import BloodcellError, ConfigError, StorageFullError, TransientError
 
-_NO_IMAGE = (
-    r"no such image|pull access denied|manifest (for .* )?(unknown|not found)|repository .* not found|"
-    r"failed to resolve|no such host|dial tcp|connection refused|request canceled|Client.Timeout|i/o timeout"
-)
-
 _OF_THE_ENGINE: tuple[tuple[str, type[BloodcellError], str, str], ...] = (
     (
         r"could not select device driver|unknown or invalid runtime|unresolvable CDI|no known GPU vendor",
@@ -28,9 +23,9 @@ _OF_THE_ENGINE: tuple[tuple[str, type[BloodcellError], str, str], ...] = (
         "compare BLOODCELL_GPUS with `nvidia-smi -L`",
     ),
     (
-        _NO_IMAGE,
+        r"no such image",
         ConfigError,
-        "the image is not on this host, and could not be pulled",
+        "the image is not on this host",
         "build it with `make image`, or set BLOODCELL_IMAGE to an image that this host has or may pull",
     ),
     (
@@ -79,6 +74,22 @@ def engine_errors(about: str) -> Iterator[None]:
         raise _said(error, about) from error
     except (DockerException, requests.RequestException) as error:
         raise _unreachable(error) from error
+
+
+@contextmanager
+def pull_errors(image: str) -> Iterator[None]:
+    """Turn whatever the engine says of an image that it cannot pull into one error.
+
+    Raises:
+        ConfigError: It could not be pulled, and why.
+    """
+    try:
+        yield
+    except APIError as error:
+        raise ConfigError(
+            f"image {image}: the image is not on this host, and could not be pulled ({error.explanation})",
+            remedy="build it with `make image`, or set BLOODCELL_IMAGE to an image that this host has or may pull",
+        ) from error
 
 
 def name_is_taken(error: APIError) -> bool:

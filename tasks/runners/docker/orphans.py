@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
+from pydantic import ValidationError
 
 from tasks.runners.docker.owner import Owner
 from tasks.runners.docker.settings import LABEL, OWNER_LABEL
@@ -35,27 +38,33 @@ def reap(engine: DockerClient, grace: int, on_log: Callable[[str], None]) -> Non
 
 
 def is_orphan(engine: DockerClient, container: Container) -> bool:
-    """Whether the process that started an experiment's container is gone."""
-    owner = Owner.model_validate_json(container.labels[OWNER_LABEL])
-    return not owner.is_alive(partial(_started, engine))
+    """Whether the process that started an experiment's container is gone; an unreadable label tells nothing."""
+    try:
+        owner = Owner.model_validate_json(container.labels.get(OWNER_LABEL, ""))
+    except ValidationError:
+        return False
+    return not owner.is_alive(partial(started, engine))
 
 
 def end(container: Container, grace: int) -> Container:
     """Stop a container if it runs, and remove it.
 
     Args:
-        container: Which; it may be gone already.
+        container: Which; it may be gone already, or be removed by another grid run at the same time.
         grace: Seconds between SIGTERM and SIGKILL.
     """
-    try:
+    with suppress(APIError):  # whatever keeps it from stopping, the removal kills it
         container.stop(timeout=grace)
+    try:
         container.remove(force=True, v=True)
-    except NotFound:
-        pass
+    except APIError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            raise
     return container
 
 
-def _started(engine: DockerClient, container_id: str) -> float | None:
+def started(engine: DockerClient, container_id: str) -> float | None:
+    """When a container started, in seconds of Unix time; None where it does not run, or is not the engine's."""
     try:
         state = engine.containers.get(container_id).attrs["State"]
     except NotFound:

@@ -1,5 +1,6 @@
 """Who started a container, and whether that process still lives: how an orphan is told from another's experiment."""
 
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pydantic import Field
 from bloodcell.values import Frozen
 
 _CLOCK_SECONDS = 2.0
-"""How far two readings of one process's start may differ: the clock is set meanwhile."""
+"""How much earlier than its container a process may seem to start: the two are read off different clocks."""
 
 
 class Owner(Frozen):
@@ -24,17 +25,25 @@ class Owner(Frozen):
     contained: bool = Field(description="Whether the process runs in a container.")
     pid: int
     started: float = Field(description="Start of the process, in seconds of Unix time.")
+    ticks: float = Field(description="Start of the process by a clock that nobody sets, where the system has one.")
 
     @classmethod
-    def this_process(cls) -> Self:
-        """The running process."""
+    def this_process(cls, container_started: Callable[[str], float | None] = lambda _: None) -> Self:
+        """The running process.
+
+        Args:
+            container_started: As for `is_alive`. A process in a container counts as contained where the engine knows
+                that container; else, in another engine's or under a name of its own, nothing could be told of it.
+        """
+        host = socket.gethostname()
         return cls(
-            host=socket.gethostname(),
+            host=host,
             boot=_boot(),
             namespace=_namespace(),
-            contained=Path("/.dockerenv").exists(),
+            contained=Path("/.dockerenv").exists() and container_started(host) is not None,
             pid=os.getpid(),
             started=psutil.Process().create_time(),
+            ticks=_ticks(os.getpid()) or 0.0,
         )
 
     def is_alive(self, container_started: Callable[[str], float | None]) -> bool:
@@ -44,15 +53,26 @@ class Owner(Frozen):
             container_started: When a container of the engine started, in seconds of Unix time; None if it does not run.
         """
         if (self.host, self.boot, self.namespace) == (socket.gethostname(), _boot(), _namespace()):
-            try:
-                started = psutil.Process(self.pid).create_time()
-            except psutil.NoSuchProcess:
-                return False
-            return abs(started - self.started) < _CLOCK_SECONDS
+            return _ticks(self.pid) in (self.ticks, math.inf)
         if self.contained:
             started_at = container_started(self.host)
             return started_at is not None and started_at < self.started + _CLOCK_SECONDS  # not restarted since
         return self.host != socket.gethostname() or self.boot == _boot()
+
+
+def _ticks(pid: int) -> float | None:
+    """When a living process started; None where there is none, infinity where one may not be looked at."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if fields[0] == "Z" else float(fields[19])
+    except OSError:  # none, or another user's where /proc hides those, or not Linux
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            return math.inf
+        return psutil.Process(pid).create_time()
 
 
 def _boot() -> str:

@@ -2,9 +2,12 @@
 
 import math
 import os
+import signal
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from threading import Condition
 from threading import Event as Flag
 from typing import Any
 
@@ -14,15 +17,17 @@ from docker import DockerClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StoppedError
+from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StoppedError, TransientError
 from bloodcell.events import Event
 from bloodcell.settings import Settings
 from tasks.runners.base import Exit, GridRunId, Transcript, over_time, stopped
-from tasks.runners.docker.errors import engine_errors, name_is_taken
+from tasks.runners.docker.errors import engine_errors, name_is_taken, pull_errors
 from tasks.runners.docker.log import LogReader
-from tasks.runners.docker.orphans import end, is_orphan, reap
+from tasks.runners.docker.orphans import end, is_orphan, reap, started
 from tasks.runners.docker.owner import Owner
 from tasks.runners.docker.settings import (
+    LABEL,
+    OWNER_LABEL,
     check_reachable,
     container_environment,
     container_settings,
@@ -34,6 +39,7 @@ _PATIENCE_SECONDS = 120.0
 """How long the engine may be silent under a running experiment: a restart of Docker takes less."""
 
 _ENDED = ("exited", "dead")
+_STOPPED_OUTSIDE = (StoppedError.exit_code, -signal.SIGTERM, -signal.SIGKILL)
 _NO_COMMAND = (126, 127)
 """Exit codes of a shell, and of the containers' init, for a command that is not there or cannot be executed."""
 
@@ -52,6 +58,9 @@ class DockerRunner:
         self._settings = settings
         self._run = run
         self._stopping = Flag()
+        self._ended = Condition()
+        self._running = 0
+        self._left: dict[str, None] = {}  # ids of containers that could not be removed when they should
 
     def prepare(self, on_log: Callable[[str], None]) -> None:
         """Remove orphans, and see that the engine answers and has the image."""
@@ -63,33 +72,52 @@ class DockerRunner:
                 engine.images.get(image)
             except ImageNotFound:
                 on_log(f"pulling {image}")
-                engine.images.pull(image)
+                with pull_errors(image):
+                    engine.images.pull(image)
 
     def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
         """Start the container as soon as it gets a slot, pass its lines on, wait, and remove it."""
         transcript = Transcript(on_event, on_log)
-        with engine_errors(f"a container of {self._settings.image}"), closing(docker.from_env()) as engine:
+        about = f"a container of {self._settings.image}"
+        with self._counted(), engine_errors(about), closing(docker.from_env()) as engine:
             container = self._create(engine, key, name, on_log)
             try:
                 container.start()
                 state = self._follow(container, transcript)
             finally:
-                self._remove(container, on_log)
+                self._remove(engine, str(container.id), on_log)
         code = exit_code(state)
         if code and self._stopping.is_set():
             raise stopped()
-        if state["OOMKilled"]:
+        if code and state["OOMKilled"]:
             raise out_of_memory(self._settings.memory)
         if code in _NO_COMMAND:
             raise no_command(self._settings.image)
+        if code in _STOPPED_OUTSIDE:
+            raise stopped_outside(name)
         return transcript.exit(code)
 
     def stop(self) -> None:
-        """Have every `run` stop its container."""
+        """Have every `run` stop its container, and wait until they have."""
         self._stopping.set()
+        with self._ended:
+            self._ended.wait_for(lambda: not self._running, timeout=self._settings.grace + _PATIENCE_SECONDS)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._ended:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._running -= 1
+                self._ended.notify_all()
 
     def _create(self, engine: DockerClient, key: str, row: str, on_log: Callable[[str], None]) -> Container:
-        owner = Owner.this_process()
+        for left in tuple(self._left):
+            self._remove(engine, left, on_log)
+        owner = Owner.this_process(partial(started, engine))
         environment = container_environment(self._settings, os.environ)
         waits = False
         while not self._stopping.is_set():
@@ -102,7 +130,7 @@ class DockerRunner:
                 except APIError as error:
                     if not name_is_taken(error):
                         raise
-                    _give_back(engine, name)
+                    self._give_back(engine, name, key, owner)
             if not waits:
                 on_log(f"{row} waits for a GPU: all of {', '.join(self._settings.gpus)} are in use")
                 waits = True
@@ -138,24 +166,30 @@ class DockerRunner:
             else:
                 self._stopping.wait(_POLL_SECONDS)
 
-    def _remove(self, container: Container, on_log: Callable[[str], None]) -> None:
+    def _remove(self, engine: DockerClient, container_id: str, on_log: Callable[[str], None]) -> None:
+        self._left[container_id] = None
         try:
-            end(container, self._settings.grace)
+            end(engine.containers.get(container_id), self._settings.grace)
+        except NotFound:
+            pass
         except (DockerException, requests.RequestException) as error:
-            on_log(f"container {container.name} could not be removed, and is at the next start: {error}")
+            on_log(f"container {container_id[:12]} could not be removed, and is before the next one starts: {error}")
+            return
+        self._left.pop(container_id, None)
 
-
-def _give_back(engine: DockerClient, name: str) -> None:
-    """Take the name from a container that no longer uses its GPU."""
-    try:
-        holder = engine.containers.get(name)
-        if is_orphan(engine, holder):
-            end(holder, grace=0)
-        elif holder.status in _ENDED:  # its owner knows it by its id, and removes it
-            holder.rename(f"{name}-ended-{holder.short_id}")
-    except APIError as error:  # another grid run was faster
-        if not error.is_client_error():
-            raise
+    def _give_back(self, engine: DockerClient, name: str, key: str, owner: Owner) -> None:
+        """Take the name from a container that does not use its GPU."""
+        try:
+            holder = engine.containers.get(name)
+            labels = (holder.labels.get(LABEL), holder.labels.get(OWNER_LABEL))
+            # Our own with this key is one whose creation was never answered: an experiment runs once at a time.
+            if labels == (key, owner.model_dump_json()) or is_orphan(engine, holder):
+                end(holder, self._settings.grace)
+            elif holder.status in _ENDED:  # its owner knows it by its id, and removes it
+                holder.rename(f"{name}-ended-{holder.short_id}")
+        except APIError as error:  # another grid run was faster
+            if not error.is_client_error():
+                raise
 
 
 def exit_code(state: dict[str, Any]) -> int:
@@ -165,6 +199,14 @@ def exit_code(state: dict[str, Any]) -> int:
     """
     code = int(state["ExitCode"])
     return 128 - code if code > 128 and code != StoppedError.exit_code else code
+
+
+def stopped_outside(name: str) -> BloodcellError:
+    """The error of a container that was stopped, by nobody of this grid run and not for its memory."""
+    return TransientError(
+        f"the container of {name} was stopped from outside: by `docker stop` or a restart of the Docker Engine",
+        remedy="run again; finished experiments are kept",
+    )
 
 
 def no_command(image: str) -> BloodcellError:

@@ -41,7 +41,7 @@ def adopt_or_start(deployment: str, grid_run: GridRunId, *, store: str, key: str
             flow_run_name=f"{grid_run.grid} · {row}",
             tags=[f"grid:{grid_run.grid}", f"run:{grid_run.run_id}", key_tag(key)],
             # Of grid runs that ask at one time, one starts it and the others get the same.
-            idempotency_key=f"{key} after {latest.id if latest else 'none'}",
+            idempotency_key=f"{key} of {store} on {deployment} after {latest.id if latest else 'none'}",
             timeout=0,
         )
     return Child(cast(FlowRun, run), adopted=False)  # a coroutine in async code alone

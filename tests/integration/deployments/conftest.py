@@ -6,14 +6,21 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from ruamel.yaml import YAML
 
 from deployments.local.processes import running
@@ -62,6 +69,16 @@ class LocalStack:
         """A client of its Prefect server."""
         return SyncPrefectClient(f"http://127.0.0.1:{self.ports[0]}/api")
 
+    def nights(self) -> list[FlowRun]:
+        """The runs that are scheduled of grid/blood-cell."""
+        with self.client() as client:
+            return client.read_flow_runs(
+                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["blood-cell"])),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+                ),
+            )
+
     def wait(self, run_id: str, until: Callable[[FlowRun], bool], seconds: float = 300) -> FlowRun:
         """Wait until a flow run is so."""
         deadline = time.monotonic() + seconds
@@ -80,11 +97,12 @@ class LocalStack:
         path = self.folder / "worker.log"
         return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
-    def kill(self, kind: str) -> None:
-        """Kill a server, and wait until it is gone."""
+    def kill(self, kind: str, but: Collection[psutil.Process] = ()) -> None:
+        """Kill its processes of a kind, but for some, and wait until they are gone."""
         for process in running(self.folder)[kind]:
-            process.kill()
-            psutil.wait_procs([process], timeout=20)
+            if process not in but:
+                process.kill()
+                psutil.wait_procs([process], timeout=20)
 
 
 def has_ended(run: FlowRun) -> bool:

@@ -2,10 +2,10 @@
 
 import subprocess
 
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowRunFilter
+import psutil
 
 from deployments.local.ports import is_free
-from deployments.local.processes import FLOW_RUN, PREFECT_SERVER, S3_SERVER, WORKER
+from deployments.local.processes import FLOW_RUN, PREFECT_SERVER, S3_SERVER, WORKER, running
 from tests.integration.deployments.conftest import ROOT, has_ended
 
 SERVERS = {PREFECT_SERVER, S3_SERVER, WORKER}
@@ -14,6 +14,10 @@ LONG = {"epochs": 500}
 
 def is_training(stack) -> bool:
     return " 1/500 " in stack.log()
+
+
+def experiments(stack) -> list[psutil.Process]:
+    return [process for process in running(stack.folder).get(FLOW_RUN, []) if "bloodcell" in process.cmdline()]
 
 
 def test_a_fresh_stack_runs_the_demo_and_its_report_is_fetched(stack, tmp_path):
@@ -36,14 +40,10 @@ def test_up_again_starts_nothing_twice(stack):
 
 
 def test_the_coming_nights_are_scheduled(stack):
-    with stack.client() as client:
-        runs = client.read_flow_runs(
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["blood-cell"])),
-            flow_run_filter=FlowRunFilter(state={"type": {"any_": ["SCHEDULED"]}}),
-        )
-    assert len(runs) >= 3
-    assert {run.parameters["start_within_hours"] for run in runs} == {8}
-    assert {run.auto_scheduled for run in runs} == {True}
+    nights = stack.nights()
+    assert len(nights) >= 3
+    assert {night.parameters["start_within_hours"] for night in nights} == {8}
+    assert {night.auto_scheduled for night in nights} == {True}
 
 
 def test_a_night_waits_for_the_one_before_and_skips_itself_when_that_took_too_long(stack, small_grid):
@@ -65,10 +65,11 @@ def test_a_night_waits_for_the_one_before_and_skips_itself_when_that_took_too_lo
 
 def test_up_after_a_crash_repairs(stack, small_grid):
     lost = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG | {"seed": 1})
-    stack.wait(lost, lambda run: len(stack.processes().get(FLOW_RUN, [])) >= 2)  # the flow's, and its experiment's
-    orphans = stack.processes()[FLOW_RUN]
-    stack.kill(WORKER)
-    stack.kill(PREFECT_SERVER)
+    stack.wait(lost, lambda run: experiments(stack))
+    orphans = experiments(stack)
+    for kind in (WORKER, PREFECT_SERVER):
+        stack.kill(kind)
+    stack.kill(FLOW_RUN, but=orphans)
     status = [ROOT / ".venv/bin/python", "-m", "deployments.local", "--folder", stack.folder, "status"]
     said = subprocess.run(status, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False)
     assert said.returncode == 1
@@ -78,7 +79,7 @@ def test_up_after_a_crash_repairs(stack, small_grid):
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert "ran when its process was killed" in repaired.stdout
     assert set(stack.processes()) == SERVERS
-    assert not set(orphans) & {pid for pids in stack.processes().values() for pid in pids}
+    assert not any(process.is_running() for process in orphans)
     assert stack.wait(lost, has_ended, seconds=5).state.is_crashed()
     after = stack.wait(stack.start("grid/blood-cell", grid=small_grid), has_ended)  # the slot is free
     assert after.state.is_completed(), after.state.message
@@ -86,7 +87,7 @@ def test_up_after_a_crash_repairs(stack, small_grid):
 
 def test_down_leaves_nothing_running_and_keeps_the_data(stack, small_grid, tmp_path):
     run_id = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG | {"seed": 2})
-    stack.wait(run_id, lambda run: FLOW_RUN in stack.processes())
+    stack.wait(run_id, lambda run: experiments(stack))
     ended = stack.make("down")
     assert ended.returncode == 0, ended.stderr
     assert "cancelling small on synthetic" in ended.stdout
@@ -96,6 +97,6 @@ def test_down_leaves_nothing_running_and_keeps_the_data(stack, small_grid, tmp_p
 
     assert stack.make("up").returncode == 0
     assert stack.wait(run_id, has_ended, seconds=5).state.is_cancelled()
-    assert "demo" in stack.type("bloodcell report list")
+    assert "synthetic@" in stack.type("bloodcell data list")
     assert stack.make("down").returncode == 0
     assert stack.processes() == {}

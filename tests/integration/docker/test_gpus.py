@@ -64,7 +64,7 @@ def test_on_cpu_the_runtime_is_asked_for_no_device(make_runner, engine):
 @pytest.mark.parametrize("state", ["ended, its owner about to remove it", "never started, its owner gone"])
 def test_a_container_that_does_not_use_its_gpu_does_not_hold_it(make_runner, engine_client, double, state):
     ended = state.startswith("ended")
-    owner = Owner.this_process().model_copy(update={} if ended else {"started": 1.0})
+    owner = Owner.this_process().model_copy(update={} if ended else {"ticks": 1.0})
     holder = engine_client.containers.create(
         double, ["true"], network="host", name="bloodcell-gpu-0-slot-0",
         labels={LABEL: "k", OWNER_LABEL: owner.model_dump_json()},

@@ -5,7 +5,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from bloodcell.errors import BloodcellError, ConfigError, StorageFullError, TransientError
-from tasks.runners.docker.errors import engine_errors, name_is_taken
+from tasks.runners.docker.errors import engine_errors, name_is_taken, pull_errors
 
 
 def api_error(words: str, status: int = 500) -> APIError:
@@ -19,9 +19,8 @@ def api_error(words: str, status: int = 500) -> APIError:
     [
         ('could not select device driver "" with capabilities: [[gpu]]', ConfigError, "no NVIDIA runtime is installed"),
         ("nvidia-container-cli: device error: 7: unknown device: unknown", ConfigError, "refused the GPU"),
-        ("No such image: bloodcell:cpu", ConfigError, "could not be pulled"),
-        ("pull access denied for bloodcell, repository does not exist", ConfigError, "could not be pulled"),
-        ("Get https://r/v2/: dial tcp: lookup r: no such host", ConfigError, "could not be pulled"),
+        ("No such image: bloodcell:cpu", ConfigError, "is not on this host"),
+        ("dial unix containerd.sock: connection refused", BloodcellError, "refused: dial unix"),
         ('exec: "bloodcell": executable file not found in $PATH: unknown', ConfigError, "cannot run an experiment"),
         ("network grid not found", ConfigError, "does not exist"),
         ("mkdir /var/lib/docker/x: no space left on device", StorageFullError, "no disk space"),
@@ -37,6 +36,14 @@ def test_the_engines_words_become_an_error_with_a_remedy(words, kind, said):
     assert caught.value.problem.startswith("experiment basic: ")
     assert words in caught.value.problem
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("words", ["pull access denied for x", "dial tcp: lookup r: no such host", "anything"])
+def test_an_image_that_cannot_be_pulled(words):
+    with pytest.raises(ConfigError, match="could not be pulled") as caught, pull_errors("bloodcell:cpu"):
+        raise api_error(words)
+    assert words in caught.value.problem
+    assert "make image" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

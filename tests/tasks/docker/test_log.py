@@ -1,4 +1,5 @@
 import contextlib
+from datetime import datetime
 
 from tasks.runners.docker.log import LogReader
 
@@ -12,7 +13,8 @@ class Log:
 
     def logs(self, *, timestamps: bool, since: int | None) -> bytes:
         self.asked.append(since)
-        return "".join(f"{stamp} {text}\n" for stamp, text in self.lines).encode("utf-8", "surrogateescape")
+        told = [line for line in self.lines if since is None or datetime.fromisoformat(line[0]).timestamp() >= since]
+        return "".join(f"{stamp} {text}\n" for stamp, text in told).encode("utf-8", "surrogateescape")
 
 
 def stamp(fraction: int, second: int = 0) -> str:
@@ -28,7 +30,7 @@ def test_each_line_is_given_once():
     assert reader.new_lines() == []
     log.lines += [(stamp(3), "c")]
     assert reader.new_lines() == ["c"]
-    assert log.asked == [None, None, 1795504800, 1795504800]
+    assert log.asked == [None, None, 1795504795, 1795504795]
 
 
 def test_lines_of_one_instant_are_told_apart():
@@ -38,6 +40,18 @@ def test_lines_of_one_instant_are_told_apart():
     assert reader.new_lines() == ["same", "same"]
     log.lines += [(stamp(1), "same"), (stamp(1), "third"), (stamp(0, second=1), "next")]
     assert reader.new_lines() == ["same", "third", "next"]
+    assert reader.new_lines() == []
+
+
+def test_a_line_with_an_earlier_stamp_that_comes_later_is_not_lost():
+    log = Log()
+    reader = LogReader(log)
+    log.lines += [(stamp(0, second=9), "to stderr")]
+    assert reader.new_lines() == ["to stderr"]
+    log.lines.insert(0, (stamp(9, second=8), "to stdout"))
+    assert reader.new_lines() == ["to stdout"]
+    log.lines += [(stamp(0, second=30), "much later")]
+    assert reader.new_lines() == ["much later"]
     assert reader.new_lines() == []
 
 

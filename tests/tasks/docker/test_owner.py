@@ -1,6 +1,9 @@
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tasks.runners.docker.owner import Owner
@@ -27,7 +30,32 @@ def test_a_process_that_ended_does_not():
 
 
 def test_another_process_that_got_its_number_is_not_it():
-    assert not Owner.this_process().model_copy(update={"started": 1.0}).is_alive(lambda _: None)
+    assert not Owner.this_process().model_copy(update={"ticks": 1.0}).is_alive(lambda _: None)
+
+
+def test_a_process_whose_end_nobody_has_noticed_does_not_live():
+    command = [
+        sys.executable,
+        "-c",
+        "from tasks.runners.docker.owner import *; print(Owner.this_process().model_dump_json())",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        owner = Owner.model_validate_json(process.stdout.read())
+        deadline = time.monotonic() + 20
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+        assert not owner.is_alive(lambda _: None)
+
+
+def test_a_clock_that_is_set_ends_nobody():
+    assert Owner.this_process().model_copy(update={"started": 1.0}).is_alive(lambda _: None)
+
+
+def test_a_process_in_a_container_that_the_engine_does_not_know_counts_as_alive(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/.dockerenv")
+    assert Owner.this_process(lambda _: 1.0).contained
+    elsewhere = Owner.this_process(lambda _: None).model_copy(update={"host": "other", "namespace": "other"})
+    assert elsewhere.is_alive(lambda _: None)
 
 
 def test_a_process_of_a_former_boot_is_gone():

@@ -99,3 +99,9 @@ def test_an_endpoint_that_means_the_container_itself_is_refused(endpoint):
     check_reachable(Settings(store="s3://bucket", network="host"), inherited)
     check_reachable(Settings(store="s3://bucket"), {"AWS_ENDPOINT_URL": "http://10.0.0.5:9000"})
     check_reachable(Settings(store="s3://bucket"), {})
+
+
+def test_a_profile_of_files_that_containers_do_not_see_is_refused():
+    with pytest.raises(ConfigError, match="a profile of this user's files"):
+        check_reachable(Settings(store="s3://bucket"), {"AWS_PROFILE": "me"})
+    check_reachable(Settings(store="s3://bucket"), {"AWS_PROFILE": "me", "AWS_ACCESS_KEY_ID": "id"})
