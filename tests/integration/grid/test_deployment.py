@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 from click.testing import CliRunner
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
@@ -78,3 +81,21 @@ def test_what_a_killed_grid_run_left_is_gone_after_the_next_start(host, grid_fil
     assert after.state.is_completed(), after.state.message
     assert host.experiments() == []
     assert logs_of(host, next_id).count("the grid run that started it is gone") == 2
+
+
+def test_ctrl_c_leaves_no_container(host, grid_file, tmp_path):
+    """The command of the README without a server of one's own: Ctrl-C ends its temporary server too."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    command = [sys.executable, "-m", "flows.grid", "--grid", grid_file(a=LONG, b=LONG | {"seed": 1})]
+    with subprocess.Popen(
+        command, env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 300
+        while not is_training(host):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        assert process.wait(60) == 130
+    assert host.experiments() == []
