@@ -69,15 +69,21 @@ class LocalStack:
         """A client of its Prefect server."""
         return SyncPrefectClient(f"http://127.0.0.1:{self.ports[0]}/api")
 
-    def nights(self) -> list[FlowRun]:
-        """The runs that are scheduled of grid/blood-cell."""
+    def nights(self, at_least: int) -> list[FlowRun]:
+        """The coming runs of grid/blood-cell, which the server makes within a minute of its deployment."""
+        deadline = time.monotonic() + 90
+        scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
         with self.client() as client:
-            return client.read_flow_runs(
-                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["blood-cell"])),
-                flow_run_filter=FlowRunFilter(
-                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-                ),
-            )
+            while True:
+                runs = client.read_flow_runs(
+                    deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["blood-cell"])),
+                    flow_run_filter=FlowRunFilter(state=scheduled),
+                )
+                if len(runs) >= at_least:
+                    return runs
+                log = (self.folder / "prefect-server.log").read_text(errors="replace")[-3000:]
+                assert time.monotonic() < deadline, f"{len(runs)} nights are scheduled\n{log}"
+                time.sleep(1)
 
     def wait(self, run_id: str, until: Callable[[FlowRun], bool], seconds: float = 300) -> FlowRun:
         """Wait until a flow run is so."""

@@ -40,8 +40,7 @@ def test_up_again_starts_nothing_twice(stack):
 
 
 def test_the_coming_nights_are_scheduled(stack):
-    nights = stack.nights()
-    assert len(nights) >= 3
+    nights = stack.nights(at_least=3)
     assert {night.parameters["start_within_hours"] for night in nights} == {8}
     assert {night.auto_scheduled for night in nights} == {True}
 

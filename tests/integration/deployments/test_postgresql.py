@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +52,7 @@ def test_a_grid_is_deployed_scheduled_and_run(database, new_stack, own_environme
         assert started.returncode == 0, started.stdout + started.stderr
         run = stack.wait(stack.start("grid/blood-cell", grid=small_grid), has_ended)
         assert run.state.is_completed(), run.state.message
-        deadline = time.monotonic() + 60
-        while len(stack.nights()) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(1)
+        assert stack.nights(at_least=3)
         assert not list(stack.folder.rglob("prefect.db"))  # all of it is in PostgreSQL
     finally:
         stopped = stack.make("down")
