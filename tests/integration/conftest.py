@@ -3,12 +3,13 @@
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from ruamel.yaml import YAML
 
 from bloodcell.errors import ConfigError
 from bloodcell.store import Store, open_store
@@ -94,6 +95,22 @@ def s3_store(s3_server, monkeypatch) -> Store:
     url = f"s3://bloodcell/{uuid4().hex}"
     monkeypatch.setenv("BLOODCELL_STORE", url)
     return open_store(url)
+
+
+@pytest.fixture
+def grid_file(tmp_path) -> Callable[..., str]:
+    """Writes the grid `own`, of experiments of seconds."""
+
+    def write(**experiments: dict) -> str:
+        path = tmp_path / "own.yaml"
+        base = {
+            "backbone": "MobileNet", "width": 0.25, "weights": "none", "image_size": 32,
+            "learning_rate": 1e-3, "batch_size": 16, "epochs": 2,
+        }  # fmt: skip
+        YAML().dump({"name": "own", "dataset": "coloured", "base": base, "experiments": experiments}, path)
+        return str(path)
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A Prefect server and workers for the tests alone, as processes that end with them."""
 
+import json
 import os
 import signal
 import socket
@@ -8,12 +9,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -52,6 +54,29 @@ class Prefect:
         )  # fmt: skip
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
+
+    def start(self, deployment: str, **parameters: object) -> str:
+        """Start a run of a deployment, as a user does at a terminal; returns the flow run's id."""
+        given = [f"--param={name}={json.dumps(value)}" for name, value in parameters.items()]
+        said = self.run("deployment", "run", deployment, *given)
+        (line,) = [line for line in said.splitlines() if "UUID:" in line]
+        return line.split()[-1]
+
+    def wait(self, run_id: str, until: Callable[[], object] | None = None, seconds: float = 900) -> FlowRun:
+        """Wait until something is so, or for the flow run's end where nothing is named."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with self.client() as client:
+                run = client.read_flow_run(run_id)
+            if until() if until else run.state.is_final():
+                return run
+            assert until is None or not run.state.is_final(), f"{run.state!r}\n{self.logs()}"
+            assert time.monotonic() < deadline, f"{run.state!r}\n{self.logs()}"
+            time.sleep(0.5)
+
+    def logs(self) -> str:
+        """The ends of the server's and the workers' logs."""
+        return "\n".join(log.read_text(errors="replace")[-4000:] for log in self.home.glob("*.log"))
 
     @contextmanager
     def worker(self, pool: str, name: str, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:

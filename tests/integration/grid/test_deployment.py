@@ -19,8 +19,8 @@ LONG = {"epochs": 500}
 
 
 def latest_run(store) -> GridRun:
-    pointer = artifacts.read_model(store, artifacts.latest_grid_run("small"), LatestRun)
-    return artifacts.read_model(store, artifacts.grid_run("small", pointer.run_id, "grid.json"), GridRun)
+    pointer = artifacts.read_model(store, artifacts.latest_grid_run("own"), LatestRun)
+    return artifacts.read_model(store, artifacts.grid_run("own", pointer.run_id, "grid.json"), GridRun)
 
 
 def logs_of(host, run_id: str) -> str:
@@ -37,7 +37,7 @@ def is_training(host) -> bool:
 
 def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path):
     run_id = host.start(grid_file(a={}, b={"dense_units": 16}, c={"dropout": 0.2}))
-    run = host.wait(run_id)
+    run = host.prefect.wait(run_id)
     assert run.state.is_completed(), run.state.message
     rows = latest_run(host.store).rows
     assert {row.name: row.status for row in rows} == {"a": "trained", "b": "trained", "c": "trained"}
@@ -47,12 +47,12 @@ def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path
     assert "c ████████████████████ 2/2" in logs
     assert not [value for value in s3_server.environment.values() if value.startswith("secret") and value in logs]
 
-    fetched = CliRunner().invoke(cli, ["report", "fetch", "small", "--to", str(tmp_path)], catch_exceptions=False)
+    fetched = CliRunner().invoke(cli, ["report", "fetch", "own", "--to", str(tmp_path)], catch_exceptions=False)
     (report,) = tmp_path.rglob("report.html")
     assert str(report) in fetched.output
     assert len(list(report.parent.glob("plots/*.png"))) >= 4
 
-    again = host.wait(host.start(grid_file(a={}, b={"dense_units": 16}, c={"dropout": 0.2})))
+    again = host.prefect.wait(host.start(grid_file(a={}, b={"dense_units": 16}, c={"dropout": 0.2})))
     assert again.state.is_completed()
     assert {row.status for row in latest_run(host.store).rows} == {"reused"}
     assert len(host.started()) == 3
@@ -60,24 +60,24 @@ def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path
 
 def test_cancelling_stops_every_experiment_and_frees_every_slot(host, grid_file):
     run_id = host.start(grid_file(a=LONG, b=LONG | {"seed": 1}, c=LONG | {"seed": 2}))
-    host.wait(run_id, until=lambda: is_training(host))
+    host.prefect.wait(run_id, until=lambda: is_training(host))
     host.prefect.run("flow-run", "cancel", run_id)
-    assert host.wait(run_id, seconds=60).state.is_cancelled()
-    host.wait(run_id, until=lambda: host.experiments() == [], seconds=30)
-    after = host.wait(host.start(grid_file(a={}, b={"seed": 1})))
+    assert host.prefect.wait(run_id, seconds=60).state.is_cancelled()
+    host.prefect.wait(run_id, until=lambda: host.experiments() == [], seconds=30)
+    after = host.prefect.wait(host.start(grid_file(a={}, b={"seed": 1})))
     assert after.state.is_completed(), after.state.message
 
 
 def test_what_a_killed_grid_run_left_is_gone_after_the_next_start(host, grid_file):
     run_id = host.start(grid_file(a=LONG, b=LONG | {"seed": 1}))
-    host.wait(run_id, until=lambda: is_training(host))
+    host.prefect.wait(run_id, until=lambda: is_training(host))
     (owner,) = {Owner.model_validate_json(item.labels[OWNER_LABEL]).pid for item in host.experiments()}
     os.kill(owner, signal.SIGKILL)
-    assert host.wait(run_id, seconds=60).state.is_crashed()
+    assert host.prefect.wait(run_id, seconds=60).state.is_crashed()
     assert len(host.experiments()) == 2
 
     next_id = host.start(grid_file(c={}, d={"seed": 1}))
-    after = host.wait(next_id)
+    after = host.prefect.wait(next_id)
     assert after.state.is_completed(), after.state.message
     assert host.experiments() == []
     assert logs_of(host, next_id).count("the grid run that started it is gone") == 2

@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,13 +52,7 @@ class Pool:
 
     def start(self, grid: str) -> str:
         """Start a grid on the pool; returns the flow run's id."""
-        said = self.prefect.run("deployment", "run", "grid/on-pool", f"--param=grid={json.dumps(grid)}")
-        (line,) = [line for line in said.splitlines() if "UUID:" in line]
-        return line.split()[-1]
-
-    def flow_run(self, run_id: str) -> FlowRun:
-        with self.prefect.client() as client:
-            return client.read_flow_run(run_id)
+        return self.prefect.start("grid/on-pool", grid=grid)
 
     def children(self) -> list[FlowRun]:
         """The flow runs of experiments in this test's store."""
@@ -70,20 +63,6 @@ class Pool:
     def runs_of_row(self) -> Counter:
         """How many flow runs each row has had."""
         return Counter(run.name.removeprefix("own · ") for run in self.children())
-
-    def wait(self, run_id: str, until: Callable[[], object] | None = None, seconds: float = 900) -> FlowRun:
-        """Wait until something is so, or for the flow run's end where nothing is named."""
-        deadline = time.monotonic() + seconds
-        while True:
-            run = self.flow_run(run_id)
-            if until() if until else run.state.is_final():
-                return run
-            assert until is None or not run.state.is_final(), f"{run.state!r}\n{self.logs()}"
-            assert time.monotonic() < deadline, f"{run.state!r}\n{self.logs()}"
-            time.sleep(0.5)
-
-    def logs(self) -> str:
-        return "\n".join(log.read_text(errors="replace")[-3000:] for log in self.prefect.home.glob("*.log"))
 
     def containers(self) -> list:
         """The experiments' containers, ended ones too."""
@@ -109,22 +88,6 @@ class Pool:
             with suppress(psutil.Error):
                 if process.environ().get("PREFECT__FLOW_RUN_ID") == run_id:
                     process.kill()
-
-
-@pytest.fixture
-def grid_file(tmp_path) -> Callable[..., str]:
-    """Writes a grid of small experiments."""
-
-    def write(**experiments: dict) -> str:
-        path = tmp_path / "own.yaml"
-        base = {
-            "backbone": "MobileNet", "width": 0.25, "weights": "none", "image_size": 32,
-            "learning_rate": 1e-3, "batch_size": 16, "epochs": 1,
-        }  # fmt: skip
-        YAML().dump({"name": "own", "dataset": "coloured", "base": base, "experiments": experiments}, path)
-        return str(path)
-
-    return write
 
 
 @pytest.fixture(scope="session")

@@ -28,25 +28,25 @@ def kill(worker) -> None:
 def test_a_grid_of_six_outlives_one_of_two_workers(pool, grid_file):
     before = len(pool.devices())
     run_id = pool.start(grid_file(**{f"seed-{seed}": {"seed": seed} for seed in range(6)}))
-    pool.wait(run_id, until=lambda: len(pool.containers()) == 2)
+    pool.prefect.wait(run_id, until=lambda: len(pool.containers()) == 2)
     kill(pool.workers["0"])
-    ended = pool.wait(run_id)
+    ended = pool.prefect.wait(run_id)
     assert ended.state.is_completed(), ended.state.message
     assert pool.rows() == [(f"seed-{seed}", "trained") for seed in range(6)]
     assert all(artifacts.is_done(pool.store, run.parameters["key"]) for run in pool.children())
     assert pool.runs_of_row() == {f"seed-{seed}": 1 for seed in range(6)}  # the killed worker's own went on
     assert sorted(pool.devices()[before:]) == ["0"] + ["1"] * 5
-    pool.wait(run_id, until=lambda: pool.containers() == [], seconds=30)
+    pool.prefect.wait(run_id, until=lambda: pool.containers() == [], seconds=30)
 
 
 def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alone(pool, grid_file):
     grid = grid_file(a={"epochs": 300}, b={"batch_size": 1000})
     killed = pool.start(grid)
-    pool.wait(killed, until=lambda: pool.are_training(1) and pool.runs_of_row()["b"])
+    pool.prefect.wait(killed, until=lambda: pool.are_training(1) and pool.runs_of_row()["b"])
     pool.kill_grid(killed)
-    assert pool.wait(killed, seconds=60).state.is_crashed()
+    assert pool.prefect.wait(killed, seconds=60).state.is_crashed()
     assert len(pool.containers()) >= 1
-    ended = pool.wait(pool.start(grid))
+    ended = pool.prefect.wait(pool.start(grid))
     assert ended.state.is_failed()
     assert "b: batch larger than the set" in ended.state.message
     assert pool.rows() == [("a", "trained"), ("b", "failed")]
@@ -55,11 +55,11 @@ def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alon
 
 def test_cancelling_a_grid_cancels_what_runs_and_what_waits(pool, grid_file):
     run_id = pool.start(grid_file(**{name: LONG | {"seed": seed} for seed, name in enumerate("abc")}))
-    pool.wait(run_id, until=lambda: pool.are_training(2))
+    pool.prefect.wait(run_id, until=lambda: pool.are_training(2))
     check_hardening(pool)
     pool.prefect.run("flow-run", "cancel", run_id)
-    assert pool.wait(run_id, seconds=90).state.is_cancelled()
-    pool.wait(run_id, until=lambda: pool.containers() == [], seconds=60)
+    assert pool.prefect.wait(run_id, seconds=90).state.is_cancelled()
+    pool.prefect.wait(run_id, until=lambda: pool.containers() == [], seconds=60)
     assert {run.state_type.value for run in pool.children()} == {"CANCELLED"}
     assert pool.runs_of_row() == {"a": 1, "b": 1, "c": 1}
 
@@ -102,14 +102,14 @@ def lost_run(deployed) -> Iterator[None]:
 
 def test_what_a_lost_host_ran_is_run_anew_elsewhere(pool, grid_file, lost_run):
     run_id = pool.start(grid_file(a=LONG))
-    pool.wait(run_id, until=lambda: pool.are_training(1))
+    pool.prefect.wait(run_id, until=lambda: pool.are_training(1))
     (container,) = pool.containers()
     kill(pool.workers[container.labels["bloodcell.gpu"]])
     container.kill()
-    pool.wait(run_id, until=lambda: len(pool.children()) == 2)
-    pool.wait(run_id, until=lambda: pool.are_training(1))
+    pool.prefect.wait(run_id, until=lambda: len(pool.children()) == 2)
+    pool.prefect.wait(run_id, until=lambda: pool.are_training(1))
     states = {run.state_name: run.state.message for run in pool.children()}
     assert set(states) == {"Crashed", "Running"}
     assert "silent for five minutes" in states["Crashed"]
     pool.prefect.run("flow-run", "cancel", run_id)
-    pool.wait(run_id, seconds=90)
+    pool.prefect.wait(run_id, seconds=90)
