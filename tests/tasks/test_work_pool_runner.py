@@ -177,6 +177,34 @@ def test_one_that_somebody_cancels_fails_its_row(start, workers):
         running.result()
 
 
+def test_of_two_grid_runs_that_share_one_the_stop_of_one_is_no_failure_to_the_other(start, workers):
+    first = start()
+    workers.run()
+    second = start()
+    until(lambda: first.events and second.events)
+    workers.set(Running())
+    first.runner.stop()
+    until(lambda: workers.run().state_type is StateType.CANCELLING)
+    workers.set(Cancelled(message="by its worker"))
+    with pytest.raises(TransientError, match="cancelled by another grid run"):
+        second.result()
+
+
+def test_a_deployment_made_anew_knows_nothing_of_the_flow_runs_before_it(start, workers):
+    def deploy(client: SyncPrefectClient) -> UUID:
+        return client.create_deployment(client.create_flow_from_name("experiment"), "anew", work_pool_name="hosts")
+
+    first = deploy(workers.client)
+    running = start(deployment="experiment/anew")
+    workers.set(Running(), Completed())
+    assert running.result() == Exit(0)
+    old = workers.run().id
+    workers.client.delete_deployment(first)
+    deploy(workers.client)
+    start(deployment="experiment/anew")
+    assert len(until(lambda: [run for run in workers.runs() if run.id != old])) == 1
+
+
 def test_one_that_somebody_deletes_fails_its_row(start, workers):
     running = start()
     workers.set(Running())

@@ -6,22 +6,24 @@ from http import HTTPStatus
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
-    DeploymentFilterName,
-    FlowFilter,
-    FlowFilterName,
+    DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, WorkPool
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
 from bloodcell.errors import BloodcellError, ConfigError, TransientError
+
+STOPPED_BY_GRID = "stopped-by:grid"
+"""Tag of a flow run that a grid run cancels: its state's message is the worker's, and names nobody."""
 
 _PAGE = 200
 """Flow runs that the server returns at most for one request."""
@@ -59,6 +61,29 @@ def _unreachable(error: Exception) -> TransientError:
     )
 
 
+def deployment_id(name: str) -> UUID:
+    """The id of a deployment: one that is deleted and made anew is another.
+
+    Args:
+        name: `<flow>/<deployment>`.
+
+    Raises:
+        ConfigError: There is no such deployment.
+    """
+    with api_errors(), get_client(sync_client=True) as client:
+        return _deployment(client, name).id
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound as error:
+        raise ConfigError(
+            f"the Prefect server at {client.api_url} has no deployment {name!r}",
+            remedy="create it as docs/scaling.md says, or correct BLOODCELL_DEPLOYMENT or PREFECT_API_URL",
+        ) from error
+
+
 def read_pool(deployment: str) -> WorkPool:
     """The work pool of a deployment.
 
@@ -69,13 +94,7 @@ def read_pool(deployment: str) -> WorkPool:
         ConfigError: There is no such deployment, or it has no work pool.
     """
     with api_errors(), get_client(sync_client=True) as client:
-        try:
-            name = client.read_deployment_by_name(deployment).work_pool_name
-        except ObjectNotFound as error:
-            raise ConfigError(
-                f"the Prefect server at {client.api_url} has no deployment {deployment!r}",
-                remedy="create it as docs/scaling.md says, or correct BLOODCELL_DEPLOYMENT or PREFECT_API_URL",
-            ) from error
+        name = _deployment(client, deployment).work_pool_name
         if name is None:
             raise ConfigError(
                 f"the deployment {deployment!r} has no work pool, so no worker would run it",
@@ -84,18 +103,16 @@ def read_pool(deployment: str) -> WorkPool:
         return client.read_work_pool(name)
 
 
-def latest_run(deployment: str, key: str) -> FlowRun | None:
+def latest_run(deployment: UUID, key: str) -> FlowRun | None:
     """The flow run that an experiment got last, in whichever grid run; None where it never had one.
 
     Args:
-        deployment: `<flow>/<deployment>`.
+        deployment: Its id.
         key: The experiment.
     """
-    flow, _, name = deployment.partition("/")
     with api_errors(), get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])),
             flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[key_tag(key)])),
             sort=FlowRunSort.ID_DESC,  # ids are made in the order of time
             limit=1,
@@ -120,6 +137,10 @@ def read_runs(ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
 
 
 def cancel(run: FlowRun, why: str) -> None:
-    """Have a flow run cancelled: at once where it waits in the queue, else by what runs it."""
+    """Have a flow run cancelled: at once where it waits in the queue, else by what runs it.
+
+    Another grid run may wait for it too, and sees by the tag that nobody meant to end the experiment.
+    """
     with api_errors(), get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, tags={*run.tags, STOPPED_BY_GRID})
         client.set_flow_run_state(run.id, Cancelling(message=why))

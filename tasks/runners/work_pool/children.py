@@ -6,7 +6,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
 from tasks.runners.base import GridRunId
-from tasks.runners.work_pool.api import api_errors, key_tag, latest_run
+from tasks.runners.work_pool.api import api_errors, deployment_id, key_tag, latest_run
 
 _ALIVE = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING}
 
@@ -31,17 +31,18 @@ def adopt_or_start(deployment: str, grid_run: GridRunId, *, store: str, key: str
     Raises:
         BloodcellError: The Prefect server does not answer, or refuses.
     """
-    latest = latest_run(deployment, key)
+    target = deployment_id(deployment)
+    latest = latest_run(target, key)
     if latest is not None and is_alive(latest, store):
         return Child(latest, adopted=True)
     with api_errors():
         run = run_deployment(
-            deployment,
+            target,
             parameters={"key": key, "store": store},
             flow_run_name=f"{grid_run.grid} · {row}",
             tags=[f"grid:{grid_run.grid}", f"run:{grid_run.run_id}", key_tag(key)],
             # Of grid runs that ask at one time, one starts it and the others get the same.
-            idempotency_key=f"{key} of {store} on {deployment} after {latest.id if latest else 'none'}",
+            idempotency_key=f"{key} of {store} on {target} after {latest.id if latest else 'none'}",
             timeout=0,
         )
     return Child(cast(FlowRun, run), adopted=False)  # a coroutine in async code alone

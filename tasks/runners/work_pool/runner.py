@@ -13,7 +13,7 @@ from bloodcell.events import Done, Event, Step
 from bloodcell.settings import Settings
 from bloodcell.store import open_store
 from tasks.runners.base import Exit, GridRunId, over_time, stopped
-from tasks.runners.work_pool.api import cancel, read_pool
+from tasks.runners.work_pool.api import STOPPED_BY_GRID, cancel, read_pool
 from tasks.runners.work_pool.children import adopt_or_start
 from tasks.runners.work_pool.ending import exit_of
 from tasks.runners.work_pool.watch import Watch
@@ -55,7 +55,7 @@ class WorkPoolRunner:
         self._watch.add(run)
         try:
             on_event(Step(message=f"{'adopted' if adopted else 'sent to the work pool:'} {run.name}, {url_for(run)}"))
-            ended = ending(run, self._follow(run, on_event))
+            ended = self._follow(run, on_event)
         except TransientError:  # it has ended, or nothing can be done about it now
             raise
         except BaseException:
@@ -71,8 +71,8 @@ class WorkPoolRunner:
         """Have every `run` cancel its flow run."""
         self._stopping.set()
 
-    def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> State:
-        """Wait for a flow run's last state."""
+    def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> Exit:
+        """Wait for a flow run's last state; returns how the experiment ended."""
         seen, since = None, time.monotonic()
         while True:
             now = self._watch.now(run)
@@ -82,7 +82,7 @@ class WorkPoolRunner:
                 seen, since = now.state.id, time.monotonic()
                 on_event(Step(message=f"{now.state.name}"))
             if now.state.is_final():
-                return now.state
+                return ending(now, now.state)
             if self._stopping.is_set():
                 raise stopped()
             self._check_time(now, time.monotonic() - since)
@@ -147,13 +147,18 @@ def ending(run: FlowRun, state: State) -> Exit:
     """How the experiment ended, from the last state of its flow run.
 
     Raises:
-        TransientError: What ran it crashed, which another attempt may not.
+        TransientError: What ran it crashed, which another attempt may not, or another grid run stopped it.
         StoppedError: Somebody cancelled it.
     """
     if state.is_crashed():
         raise TransientError(
             f"the flow run {run.name} crashed: {state.message}",
             remedy=f"look at its log and its worker's: {url_for(run)}",
+        )
+    if state.is_cancelled() and STOPPED_BY_GRID in run.tags:
+        raise TransientError(
+            f"the flow run {run.name} was cancelled by another grid run that had the experiment too, and stopped",
+            remedy="run again; finished experiments are kept",
         )
     if state.is_cancelled():
         raise StoppedError(
