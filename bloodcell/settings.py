@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     window: int = Field(
         64,
         ge=1,
+        le=256,
         description="Experiments that a grid run has on the work pool at once, waiting or running.",
     )
     claim_limit: int = Field(

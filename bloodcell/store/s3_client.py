@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 TRANSFER_THREADS = 8
 """Parts of large objects that a store moves at once."""
 
-_CALLERS = 24
-"""Threads beside them that may each have a request of their own: the flow's, one an experiment."""
+_CALLERS = 256
+"""Threads beside them that may each have a request of their own: one an experiment, of a work pool's largest window.
+
+A bound, not a cost: a connection is opened when a thread finds none free.
+"""
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 

@@ -142,8 +142,11 @@ class DockerRunner:
         log = LogReader(container)
         limit = self._settings.time_limit or math.inf
         began = answered = time.monotonic()
+        over = False
         while True:
             try:
+                if over or self._stopping.is_set():
+                    container.stop(timeout=self._settings.grace)
                 container.reload()
                 lines = log.new_lines()
             except NotFound:
@@ -158,12 +161,11 @@ class DockerRunner:
                 transcript.add(line)
             if container.status in _ENDED:
                 state: dict[str, Any] = container.attrs["State"]
+                if over and exit_code(state):
+                    raise over_time(limit)
                 return state
-            if self._stopping.is_set():
-                container.stop(timeout=self._settings.grace)
-            elif answered - began > limit:
-                raise over_time(limit)
-            else:
+            over = answered - began > limit
+            if not over:
                 self._stopping.wait(_POLL_SECONDS)
 
     def _remove(self, engine: DockerClient, container_id: str, on_log: Callable[[str], None]) -> None:

@@ -62,8 +62,10 @@ def test_memory_beyond_the_limit(make_runner):
 
 
 def test_a_run_that_takes_too_long_is_stopped(make_runner, engine_client):
+    lines = []
     with pytest.raises(ConfigError, match=r"ran longer than the 1 s that it may") as caught:
-        make_runner(time_limit=1).run("hang", "basic", print, print)
+        make_runner(time_limit=1).run("hang", "basic", print, lines.append)
+    assert "asked to stop" in lines  # what it printed last
     assert "BLOODCELL_TIME_LIMIT" in caught.value.remedy
     assert experiments(engine_client) == []
 
