@@ -31,7 +31,7 @@ RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $
 INSTALLED := .venv/extra
 SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
 HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none
-COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header
 
 # Two TensorFlows in one environment break each other.
 ifneq ($(or $(MADE_FOR),$(EXTRA)),$(EXTRA))
