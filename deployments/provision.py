@@ -18,7 +18,7 @@ from prefect.workers.process import ProcessWorker
 
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.store.s3_client import s3_client
-from bloodcell.store.s3_errors import s3_errors
+from deployments.buckets import make_bucket
 
 POOL = "grids"
 """The work pool that prefect.yaml sends grids to."""
@@ -57,25 +57,13 @@ def deploy(environment: Mapping[str, str] | None = None) -> None:
         )
 
 
-def make_bucket(bucket: str) -> None:
-    """Make a bucket on the S3 server that the AWS_ variables name, unless it is there.
-
-    Raises:
-        BloodcellError: The server cannot be reached, or does not allow it.
-    """
-    client = s3_client()
-    with s3_errors(f"s3://{bucket}", "the bucket", client.meta.endpoint_url):
-        if bucket not in (existing["Name"] for existing in client.list_buckets()["Buckets"]):
-            client.create_bucket(Bucket=bucket)
-
-
 @click.command()
 @click.option("--bucket", help="A bucket to make too, on an S3 server of your own.")
 def main(bucket: str | None) -> None:
     """Make what the flows need, on the servers that PREFECT_API_URL and the AWS_ variables name."""
     try:
         if bucket:
-            make_bucket(bucket)
+            make_bucket(s3_client(), bucket)
         with get_client(sync_client=True) as client:
             make_pool(client)
         deploy()

@@ -20,6 +20,11 @@ from bloodcell.store.base import WEEK
 LARGEST = 1_000_000
 """Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty pictures fit."""
 
+MOST_ROWS = 500
+"""Rows that the table shows and whose models the report links to; the files in the store hold all."""
+
+_CUT = "\n\n… The artifact ends here; the report in the store, named above, holds all.\n"
+
 _COLUMNS = ("Row", "Status", "Test accuracy", "Changed", "Test images", "Learning time", "Artifacts", "Reason")
 _FILES = ("report.html", "report.md", "results.csv")
 _PICTURE = re.compile(r"^!\[(?P<text>.*)\]\((?P<path>plots/[^()]+\.png)\)$", re.MULTILINE)
@@ -33,8 +38,12 @@ def artifact_key(kind: str, grid: str) -> str:
 
 
 def results_table(store: Store, rows: Sequence[Row]) -> list[dict[str, str]]:
-    """The rows of a grid run for the table artifact; a failed row says why."""
-    return [_line(store, row) for row in rows]
+    """The rows of a grid run for the table artifact, of a large one those that failed first; a failed row says why."""
+    if len(rows) <= MOST_ROWS:
+        return [_line(store, row) for row in rows]
+    shown = sorted(rows, key=lambda row: isinstance(row, FinishedRow))[:MOST_ROWS]
+    more = dict.fromkeys(_COLUMNS, "") | {"Row": f"… and {len(rows) - MOST_ROWS:,} more, in results.csv"}
+    return [*(_line(store, row) for row in shown), more]
 
 
 def _line(store: Store, row: Row) -> dict[str, str]:
@@ -91,7 +100,8 @@ def report(store: Store, run: GridRun, rows: Sequence[Row], files: Mapping[str, 
     """
     before = f"{links(store, run, now)}\n\n"
     models = [
-        _link(store, escape(row.name), artifacts.experiment(row.outcome.key, "model.keras")) for row in finished(rows)
+        _link(store, escape(row.name), artifacts.experiment(row.outcome.key, "model.keras"))
+        for row in finished(rows)[:MOST_ROWS]
     ]
     after = "\n".join(["", "## Models", "", *(f"- {model}" for model in models), ""]) if models else ""
 
@@ -99,7 +109,16 @@ def report(store: Store, run: GridRun, rows: Sequence[Row], files: Mapping[str, 
         return _link(store, shown, artifacts.grid_run(run.grid.name, run.run_id, picture))
 
     room = LARGEST - len((before + after).encode())
-    return f"{before}{embed(files['report.md'].decode(), files, link, room)}{after}"
+    return f"{before}{cut(embed(files['report.md'].decode(), files, link, room), room)}{after}"
+
+
+def cut(markdown: str, room: int) -> str:
+    """As many of a text's first lines as find room, in bytes, and a last one that says so where that is not all."""
+    data = markdown.encode()
+    if len(data) <= room:
+        return markdown
+    whole_lines = data[: room - len(_CUT.encode())].rpartition(b"\n")[0]
+    return whole_lines.decode() + _CUT
 
 
 def embed(markdown: str, pictures: Mapping[str, bytes], link: Callable[[str, str], str], room: int) -> str:

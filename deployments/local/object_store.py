@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from bloodcell.errors import ConfigError, TransientError
+from deployments.buckets import make_bucket
 from deployments.local.ports import HOST, require_free
 
 _SERVERS = ("s3", "master", "volume", "filer", "admin")
@@ -100,8 +101,7 @@ class ObjectStore:
         """Make a bucket, unless it is there."""
         session = boto3.session.Session(self._keys.access, self._keys.secret, region_name="us-east-1")
         client = session.client("s3", endpoint_url=self.url, config=Config(proxies={}))
-        if bucket not in (existing["Name"] for existing in client.list_buckets()["Buckets"]):
-            client.create_bucket(Bucket=bucket)
+        make_bucket(client, bucket)
 
     def __enter__(self) -> Self:
         self.start()

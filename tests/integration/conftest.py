@@ -102,7 +102,7 @@ def grid_file(tmp_path) -> Callable[..., str]:
     """Writes the grid `own`, of experiments of seconds."""
 
     def write(**experiments: dict) -> str:
-        path = tmp_path / "own.yaml"
+        path = tmp_path / f"{uuid4().hex}.yaml"
         base = {
             "backbone": "MobileNet", "width": 0.25, "weights": "none", "image_size": 32,
             "learning_rate": 1e-3, "batch_size": 16, "epochs": 2,

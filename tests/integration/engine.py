@@ -134,6 +134,16 @@ def _bridge(number: int) -> Iterator[str]:
         subprocess.run(["ip", "link", "delete", name], check=True)
 
 
+def most_at_once(times: list[tuple[float, float]]) -> int:
+    """Of intervals in which a device was in use, how many overlap at most."""
+    changes = sorted([(began, 1) for began, _ in times] + [(ended, -1) for _, ended in times])
+    running = most = 0
+    for _, change in changes:
+        running += change
+        most = max(most, running)
+    return most
+
+
 def _end(engine: Engine, folder: Path) -> None:
     with closing(docker.DockerClient(engine.url)) as client:
         for container in client.containers.list(all=True):  # they would live on

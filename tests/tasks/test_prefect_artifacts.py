@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from bloodcell.config import GridConfig
 from bloodcell.report.rows import rows_of
 from bloodcell.store import LocalStore
-from tasks.prefect_artifacts import LARGEST, artifact_key, embed, links, literal, report, results_table
+from tasks.prefect_artifacts import LARGEST, MOST_ROWS, artifact_key, embed, links, literal, report, results_table
 from tests.report.conftest import Figures, build
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -89,6 +89,21 @@ def test_the_report_of_a_large_grid_stays_within_its_bytes(example, bucket):
     assert len(markdown.encode()) <= LARGEST
     assert markdown.count("](data:image/png") == 2
     assert len(re.findall(r"\]\(https://bucket\.example/grids/My_Grid/.*/plots/.*\.png\?", markdown)) == 3
+
+
+def test_of_a_grid_of_thousands_the_artifacts_show_what_failed_and_as_much_as_finds_room(example, bucket):
+    done, _, failed = rows(example)
+    many = [done] * 3000 + [failed]
+    table = results_table(bucket, many)
+    assert len(table) == MOST_ROWS + 1
+    assert [line["Status"] for line in table[:2]] == ["failed", "trained"]
+    assert table[-1]["Row"] == "… and 2,501 more, in results.csv"
+    files = example.files | {"report.md": example.files["report.md"] + "äöü | row\n".encode() * 200_000}
+    markdown = report(bucket, example.run, many, files, NOW)
+    assert LARGEST - 20 < len(markdown.encode()) <= LARGEST
+    text, _, models = markdown.partition("\n\n… The artifact ends here")
+    assert text.endswith("\näöü | row")
+    assert models.count("/model.keras?") == MOST_ROWS
 
 
 def test_the_report_links_to_its_files_and_models(example, bucket):

@@ -68,11 +68,11 @@ def _ticks(pid: int) -> float | None:
     except OSError:  # none, or another user's where /proc hides those, or not Linux
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+            return psutil.Process(pid).create_time()
+        except (ProcessLookupError, psutil.NoSuchProcess):
             return None
         except PermissionError:
             return math.inf
-        return psutil.Process(pid).create_time()
 
 
 def _boot() -> str:

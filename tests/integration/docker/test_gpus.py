@@ -8,6 +8,7 @@ import pytest
 
 from tasks.runners.docker.owner import Owner
 from tasks.runners.docker.settings import LABEL, OWNER_LABEL
+from tests.integration.engine import most_at_once
 
 
 def noted(engine) -> list[str]:
@@ -28,16 +29,6 @@ def run_all(runners, experiments: int) -> dict[str, list[tuple[float, float]]]:
     with ThreadPoolExecutor(len(runners) * experiments) as pool:
         list(pool.map(run, range(len(runners) * experiments)))
     return {device: sorted(times) for device, times in uses.items()}
-
-
-def most_at_once(times: list[tuple[float, float]]) -> int:
-    """Of intervals, how many overlap at most."""
-    changes = sorted([(began, 1) for began, _ in times] + [(ended, -1) for _, ended in times])
-    running = most = 0
-    for _, change in changes:
-        running += change
-        most = max(most, running)
-    return most
 
 
 def test_two_grid_runs_at_once_never_share_a_gpu(make_runner, engine):

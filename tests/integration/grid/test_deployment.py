@@ -14,6 +14,7 @@ from bloodcell.artifacts import GridRun, LatestRun
 from bloodcell.cli import cli
 from tasks.runners.docker.owner import Owner
 from tasks.runners.docker.settings import OWNER_LABEL
+from tests.integration.engine import most_at_once
 
 LONG = {"epochs": 500}
 
@@ -42,7 +43,7 @@ def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path
     rows = latest_run(host.store).rows
     assert {row.name: row.status for row in rows} == {"a": "trained", "b": "trained", "c": "trained"}
     assert host.experiments() == []
-    assert len(host.started()) == 3
+    assert sum(map(len, host.uses().values())) == 3
     logs = logs_of(host, run_id)
     assert "c ████████████████████ 2/2" in logs
     assert not [value for value in s3_server.environment.values() if value.startswith("secret") and value in logs]
@@ -55,7 +56,22 @@ def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path
     again = host.prefect.wait(host.start(grid_file(a={}, b={"dense_units": 16}, c={"dropout": 0.2})))
     assert again.state.is_completed()
     assert {row.status for row in latest_run(host.store).rows} == {"reused"}
-    assert len(host.started()) == 3
+    assert sum(map(len, host.uses().values())) == 3
+
+
+def test_two_grid_runs_at_once_use_each_gpu_once_at_a_time(host, grid_file):
+    grids = [grid_file(a={"seed": seed}, b={"seed": seed, "dropout": 0.2}) for seed in (1, 2)]
+    ids = [
+        host.start(grid, deployment) for grid, deployment in zip(grids, ("grid/blood-cell", "grid/demo"), strict=True)
+    ]
+    runs = [host.prefect.wait(id_) for id_ in ids]
+    assert [run.state.is_completed() for run in runs] == [True, True], [run.state.message for run in runs]
+    assert max(run.start_time for run in runs) < min(run.end_time for run in runs)  # at once
+    uses = host.uses()
+    assert sorted(uses) == ["0", "1"]
+    assert [most_at_once(times) for times in uses.values()] == [1, 1]
+    assert most_at_once([*uses["0"], *uses["1"]]) == 2
+    assert sum(map(len, uses.values())) == 4
 
 
 def test_cancelling_stops_every_experiment_and_frees_every_slot(host, grid_file):
