@@ -14,8 +14,9 @@ RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/bloodcell
 ENV PIP="/opt/pip/bin/pip --python /opt/bloodcell/bin/python --disable-pip-version-check --no-cache-dir"
 WORKDIR /build
 COPY requirements-${EXTRA}.txt ./
+# A constraint too, or older pips pass over the pin of a package that is asked for with extras (sqlalchemy[asyncio]).
 # Only wheels: nothing is compiled, so no compiler is needed. TensorFlow's headers and these test suites are 0.4 GB.
-RUN ${PIP} install --quiet --require-hashes --only-binary :all: -r requirements-${EXTRA}.txt \
+RUN ${PIP} install --quiet --require-hashes --only-binary :all: -r requirements-${EXTRA}.txt -c requirements-${EXTRA}.txt \
     && cd /opt/bloodcell/lib/python3*/site-packages \
     && rm -r tensorflow/include \
     && find numpy pandas pyarrow scipy sklearn matplotlib -type d -name tests -prune -exec rm -r {} +

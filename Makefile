@@ -31,7 +31,9 @@ RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $
 INSTALLED := .venv/extra
 SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
 HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none
-COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header
+# A constraint too: a pin alone does not hold pip, up to some release, to it for a package that is asked for with extras.
+PINNED = -r requirements-$(EXTRA).txt -c requirements-$(EXTRA).txt
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
 # Two TensorFlows in one environment break each other.
 ifneq ($(or $(MADE_FOR),$(EXTRA)),$(EXTRA))
@@ -87,7 +89,7 @@ lock: $(INSTALLED)
 $(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python {sys.version.split()[0]} found; 3.11 or newer is needed: make PYTHON=<python3.11>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$(EXTRA).txt -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(PINNED) -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	echo $(EXTRA) > $@
 
