@@ -14,7 +14,9 @@ from bloodcell.errors import ConfigError
 from bloodcell.provenance import code_version, git_commit
 
 _TENSORFLOWS = {"tensorflow", "tensorflow-cpu"}
-_REINSTALL = "install from the lock file: pip install --require-hashes -r requirements-cpu.txt -c requirements-cpu.txt (or -gpu)"
+_REINSTALL = (
+    "install from the lock file: pip install --require-hashes -r requirements-cpu.txt -c requirements-cpu.txt, or -gpu"
+)
 
 
 def checks() -> Iterator[Check]:
