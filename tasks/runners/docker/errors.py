@@ -1,4 +1,4 @@
-"""What the Docker Engine says, in the project's words."""
+"""What the Docker Engine says and does, in the project's words."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import requests
 from docker.errors import APIError, DockerException
+from docker.models.containers import Container
 
-from bloodcell.errors import BloodcellError, ConfigError, StorageFullError, TransientError
+from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StorageFullError, TransientError
 
 _OF_THE_ENGINE: tuple[tuple[str, type[BloodcellError], str, str], ...] = (
     (
@@ -115,4 +116,37 @@ def _unreachable(error: Exception) -> BloodcellError:
     return TransientError(
         f"the Docker Engine does not answer: {words}",
         remedy="start it (`systemctl start docker`), set DOCKER_HOST, or set BLOODCELL_RUNNER=process",
+    )
+
+
+def stopped_outside(name: str) -> BloodcellError:
+    """The error of a container that was stopped, by nobody of this grid run and not for its memory."""
+    return TransientError(
+        f"the container of {name} was stopped from outside: by `docker stop` or a restart of the Docker Engine",
+        remedy="run again; finished experiments are kept",
+    )
+
+
+def no_command(image: str) -> BloodcellError:
+    """The error of an image in which there is no `bloodcell`."""
+    return ConfigError(
+        f"image {image} cannot run an experiment: it holds no command `bloodcell`",
+        remedy="set BLOODCELL_IMAGE to an image that `make image` made",
+    )
+
+
+def out_of_memory(limit: str | None) -> BloodcellError:
+    """The error of a container that the kernel killed for its memory."""
+    allowed = f"its limit, {limit}" if limit else "what the host had"
+    return DeviceMemoryError(
+        f"the experiment ran out of memory: it needed more than {allowed}",
+        remedy="raise BLOODCELL_MEMORY, or lower batch_size, image_size or the number of slots",
+    )
+
+
+def removed(container: Container) -> BloodcellError:
+    """The error of a container that somebody else removed."""
+    return BloodcellError(
+        f"container {container.name} was removed while the experiment ran",
+        remedy="run again; finished experiments are kept",
     )

@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from threading import Condition
 from threading import Event as Flag
@@ -17,11 +18,19 @@ from docker import DockerClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from bloodcell.errors import BloodcellError, ConfigError, DeviceMemoryError, StoppedError, TransientError
+from bloodcell.errors import StoppedError
 from bloodcell.events import Event
 from bloodcell.settings import Settings
 from tasks.runners.base import Exit, GridRunId, Transcript, over_time, stopped
-from tasks.runners.docker.errors import engine_errors, name_is_taken, pull_errors
+from tasks.runners.docker.errors import (
+    engine_errors,
+    name_is_taken,
+    no_command,
+    out_of_memory,
+    pull_errors,
+    removed,
+    stopped_outside,
+)
 from tasks.runners.docker.log import LogReader
 from tasks.runners.docker.orphans import end, is_orphan, reap, started
 from tasks.runners.docker.owner import Owner
@@ -37,6 +46,9 @@ from tasks.runners.docker.settings import (
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 120.0
 """How long the engine may be silent under a running experiment: a restart of Docker takes less."""
+
+_LAST_LINES_SECONDS = 5.0
+"""How long the last lines of a container that was told to stop may take."""
 
 _ENDED = ("exited", "dead")
 _STOPPED_OUTSIDE = (StoppedError.exit_code, -signal.SIGTERM, -signal.SIGKILL)
@@ -59,7 +71,8 @@ class DockerRunner:
         self._run = run
         self._stopping = Flag()
         self._ended = Condition()
-        self._running = 0
+        self._runs = 0
+        self._containers: set[str] = set()  # ids of those that a run has not removed yet
         self._left: dict[str, None] = {}  # ids of containers that could not be removed when they should
 
     def prepare(self, on_log: Callable[[str], None]) -> None:
@@ -81,11 +94,11 @@ class DockerRunner:
         about = f"a container of {self._settings.image}"
         with self._counted(), engine_errors(about), closing(docker.from_env()) as engine:
             container = self._create(engine, key, name, on_log)
-            try:
+            with self._removed_after(engine, str(container.id), on_log):
+                if self._stopping.is_set():  # `stop` has not seen it
+                    raise stopped()
                 container.start()
                 state = self._follow(container, transcript)
-            finally:
-                self._remove(engine, str(container.id), on_log)
         code = exit_code(state)
         if code and self._stopping.is_set():
             raise stopped()
@@ -98,21 +111,56 @@ class DockerRunner:
         return transcript.exit(code)
 
     def stop(self) -> None:
-        """Have every `run` stop its container, and wait until they have."""
+        """Stop the containers, and return when they have ended.
+
+        It waits for no run: the listener of one may keep it, trying to reach a Prefect server that is gone.
+        """
         self._stopping.set()
         with self._ended:
-            self._ended.wait_for(lambda: not self._running, timeout=self._settings.grace + _PATIENCE_SECONDS)
+            containers = tuple(self._containers)
+        with ThreadPoolExecutor(len(containers) + 1) as pool:  # the grace times side by side
+            have_ended = all(pool.map(self._stop, containers))
+        with self._ended:
+            patience = _LAST_LINES_SECONDS if have_ended else self._settings.grace + _PATIENCE_SECONDS
+            self._ended.wait_for(lambda: not self._runs, timeout=patience)
+            containers = tuple(self._containers)
+        if containers:
+            with suppress(DockerException), closing(docker.from_env()) as engine:
+                for container in containers:
+                    self._remove(engine, container, lambda _: None)  # the next start would
+
+    def _stop(self, container_id: str) -> bool:
+        """Stop a container; whether it has ended."""
+        try:
+            with closing(docker.from_env()) as engine:
+                engine.containers.get(container_id).stop(timeout=self._settings.grace)
+        except NotFound:
+            return True
+        except (DockerException, requests.RequestException):  # its run tries again
+            return False
+        return True
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._ended:
-            self._running += 1
+            self._runs += 1
         try:
             yield
         finally:
             with self._ended:
-                self._running -= 1
+                self._runs -= 1
                 self._ended.notify_all()
+
+    @contextmanager
+    def _removed_after(self, engine: DockerClient, container_id: str, on_log: Callable[[str], None]) -> Iterator[None]:
+        with self._ended:
+            self._containers.add(container_id)
+        try:
+            yield
+        finally:
+            self._remove(engine, container_id, on_log)
+            with self._ended:
+                self._containers.discard(container_id)
 
     def _create(self, engine: DockerClient, key: str, row: str, on_log: Callable[[str], None]) -> Container:
         for left in tuple(self._left):
@@ -150,7 +198,7 @@ class DockerRunner:
                 container.reload()
                 lines = log.new_lines()
             except NotFound:
-                raise removed(container) from None
+                raise (stopped() if self._stopping.is_set() else removed(container)) from None
             except (DockerException, requests.RequestException):
                 if time.monotonic() - answered > _PATIENCE_SECONDS:
                     raise
@@ -201,36 +249,3 @@ def exit_code(state: dict[str, Any]) -> int:
     """
     code = int(state["ExitCode"])
     return 128 - code if code > 128 and code != StoppedError.exit_code else code
-
-
-def stopped_outside(name: str) -> BloodcellError:
-    """The error of a container that was stopped, by nobody of this grid run and not for its memory."""
-    return TransientError(
-        f"the container of {name} was stopped from outside: by `docker stop` or a restart of the Docker Engine",
-        remedy="run again; finished experiments are kept",
-    )
-
-
-def no_command(image: str) -> BloodcellError:
-    """The error of an image in which there is no `bloodcell`."""
-    return ConfigError(
-        f"image {image} cannot run an experiment: it holds no command `bloodcell`",
-        remedy="set BLOODCELL_IMAGE to an image that `make image` made",
-    )
-
-
-def out_of_memory(limit: str | None) -> BloodcellError:
-    """The error of a container that the kernel killed for its memory."""
-    allowed = f"its limit, {limit}" if limit else "what the host had"
-    return DeviceMemoryError(
-        f"the experiment ran out of memory: it needed more than {allowed}",
-        remedy="raise BLOODCELL_MEMORY, or lower batch_size, image_size or the number of slots",
-    )
-
-
-def removed(container: Container) -> BloodcellError:
-    """The error of a container that somebody else removed."""
-    return BloodcellError(
-        f"container {container.name} was removed while the experiment ran",
-        remedy="run again; finished experiments are kept",
-    )

@@ -87,6 +87,26 @@ def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine
         runner.run("talk", "basic", print, print)
 
 
+def test_stop_waits_for_no_listener_that_waits_for_a_server(make_runner, engine_client):
+    runner = make_runner(grace=1)
+    listens, answered = threading.Event(), threading.Event()
+
+    def listen(line: str) -> None:
+        listens.set()
+        answered.wait(60)
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(runner.run, "hang", "basic", print, listen)
+        assert listens.wait(20)
+        began = time.monotonic()
+        runner.stop()
+        assert time.monotonic() - began < 12
+        assert experiments(engine_client) == []
+        answered.set()
+        with pytest.raises(StoppedError):
+            running.result(timeout=20)
+
+
 def test_a_missing_image_is_named_before_anything_runs(make_runner):
     with pytest.raises(ConfigError, match=r"image bloodcell-none:1: the image is not on this host") as caught:
         make_runner(image="bloodcell-none:1").prepare(print)
