@@ -61,7 +61,7 @@ test: $(INSTALLED)
 
 integration: $(INSTALLED)
 	tests/integration/install
-	$(BIN)/pytest -q $(INTEGRATION)
+	$(BIN)/pytest -n 2 --dist loadgroup -v --durations 25 $(INTEGRATION)
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

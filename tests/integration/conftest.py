@@ -20,6 +20,15 @@ from tests.integration.orchestration import Prefect, prefect_server
 from tests.store.aws import set_aws
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out to two processes: to one those with the engine and the image, which takes minutes to make."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            needs_engine = {"engine", "plain_engine"} & set(item.fixturenames)
+            item.add_marker(pytest.mark.xdist_group("engine" if needs_engine else "servers"))
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """An engine with GPUs that only take notes. BLOODCELL_TEST_IMAGES may name a folder that keeps its images."""
