@@ -103,26 +103,27 @@ def read_pool(deployment: str) -> WorkPool:
         return client.read_work_pool(name)
 
 
-def latest_run(deployment: UUID, key: str) -> FlowRun | None:
+def latest_run(deployment: UUID, store: str, key: str) -> FlowRun | None:
     """The flow run that an experiment got last, in whichever grid run; None where it never had one.
 
     Args:
         deployment: Its id.
+        store: URL of the store that the experiment is in.
         key: The experiment.
     """
     with api_errors(), get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])),
-            flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[key_tag(key)])),
-            sort=FlowRunSort.ID_DESC,  # ids are made in the order of time
+            flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=experiment_tags(store, key))),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,  # of its creation, as none is scheduled for later
             limit=1,
         )
     return runs[0] if runs else None
 
 
-def key_tag(key: str) -> str:
-    """The tag by which an experiment's flow runs are found."""
-    return f"key:{key}"
+def experiment_tags(store: str, key: str) -> list[str]:
+    """The tags by which an experiment's flow runs are found; two stores may each have one of its key."""
+    return [f"key:{key}", f"store:{store}"]
 
 
 def read_runs(ids: Sequence[UUID]) -> dict[UUID, FlowRun]:

@@ -6,9 +6,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
 from tasks.runners.base import GridRunId
-from tasks.runners.work_pool.api import api_errors, deployment_id, key_tag, latest_run
+from tasks.runners.work_pool.api import api_errors, deployment_id, experiment_tags, latest_run
 
 _ALIVE = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING}
+"""Types of the states in which a flow run will still bring its experiment's result."""
 
 
 class Child(NamedTuple):
@@ -32,22 +33,17 @@ def adopt_or_start(deployment: str, grid_run: GridRunId, *, store: str, key: str
         BloodcellError: The Prefect server does not answer, or refuses.
     """
     target = deployment_id(deployment)
-    latest = latest_run(target, key)
-    if latest is not None and is_alive(latest, store):
+    latest = latest_run(target, store, key)
+    if latest is not None and latest.state_type in _ALIVE:
         return Child(latest, adopted=True)
     with api_errors():
         run = run_deployment(
             target,
             parameters={"key": key, "store": store},
             flow_run_name=f"{grid_run.grid} · {row}",
-            tags=[f"grid:{grid_run.grid}", f"run:{grid_run.run_id}", key_tag(key)],
+            tags=[f"grid:{grid_run.grid}", f"run:{grid_run.run_id}", *experiment_tags(store, key)],
             # Of grid runs that ask at one time, one starts it and the others get the same.
             idempotency_key=f"{key} of {store} on {target} after {latest.id if latest else 'none'}",
             timeout=0,
         )
     return Child(cast(FlowRun, run), adopted=False)  # a coroutine in async code alone
-
-
-def is_alive(run: FlowRun, store: str) -> bool:
-    """Whether a flow run will still bring its experiment's result into the store."""
-    return run.state_type in _ALIVE and run.parameters.get("store") == store
