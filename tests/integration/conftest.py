@@ -20,6 +20,7 @@ from tests.integration.orchestration import Prefect, prefect_server
 from tests.store.aws import set_aws
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out to two processes: to one those with the engine and the image, which takes minutes to make."""
     here = Path(__file__).parent
