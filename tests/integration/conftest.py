@@ -20,14 +20,12 @@ from tests.integration.orchestration import Prefect, prefect_server
 from tests.store.aws import set_aws
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to two processes: to one those with the engine and the image, which takes minutes to make."""
+    """Mark what needs an engine, whose image takes minutes to make: one process runs these tests, another the rest."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
-            needs_engine = {"engine", "plain_engine"} & set(item.fixturenames)
-            item.add_marker(pytest.mark.xdist_group("engine" if needs_engine else "servers"))
+        if here in item.path.parents and {"engine", "plain_engine"} & set(item.fixturenames):
+            item.add_marker("engine")
 
 
 @pytest.fixture(scope="session")
