@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -48,15 +49,23 @@ class S3StoreContract(StoreContract):
         if use == "download":
             S3Store(bucket, prefix, client).upload(tmp_path / "in", "a")
         once = [signal.SIGUSR1]
-        store = S3Store(
-            bucket, prefix, client, part_size=PART, progress=lambda *_: once and os.kill(os.getpid(), once.pop())
-        )
+        interrupted = Event()
+
+        def progress(
+            *_,
+        ) -> None:  # called from a thread of the transfer, which goes on once the main one is interrupted
+            if once:
+                os.kill(os.getpid(), once.pop())
+                interrupted.wait(30)
+
+        store = S3Store(bucket, prefix, client, part_size=PART, progress=progress)
         before = signal.signal(signal.SIGUSR1, interrupt)
         try:
             with pytest.raises(StoppedError):
                 store.upload(tmp_path / "in", "a") if use == "upload" else store.download("a", tmp_path / "out" / "a")
         finally:
             signal.signal(signal.SIGUSR1, before)
+            interrupted.set()
         store._transfers.shutdown()  # waits for its threads
         gc.collect()  # s3transfer leaves the reply that it was reading to this
         assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")

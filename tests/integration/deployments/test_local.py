@@ -66,7 +66,7 @@ def test_up_after_a_crash_repairs(stack, small_grid):
     lost = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG | {"seed": 1})
     stack.wait(lost, lambda run: experiments(stack))
     orphans = experiments(stack)
-    for kind in (WORKER, PREFECT_SERVER):
+    for kind in (PREFECT_SERVER, WORKER):  # the server first: at a power cut nobody tells it of the others
         stack.kill(kind)
     stack.kill(FLOW_RUN, but=orphans)
     status = [ROOT / ".venv/bin/python", "-m", "deployments.local", "--folder", stack.folder, "status"]
