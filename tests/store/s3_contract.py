@@ -4,6 +4,7 @@ import gc
 import hashlib
 import os
 import signal
+import time
 from pathlib import Path
 from threading import Event
 
