@@ -52,10 +52,9 @@ class S3StoreContract(StoreContract):
         once = [signal.SIGUSR1]
         interrupted = Event()
 
-        def progress(
-            *_,
-        ) -> None:  # called from a thread of the transfer, which goes on once the main one is interrupted
+        def progress(*_) -> None:  # in a thread of the transfer
             if once:
+                time.sleep(0.5)  # by now the main one waits
                 os.kill(os.getpid(), once.pop())
                 interrupted.wait(30)
 
