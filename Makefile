@@ -65,7 +65,7 @@ integration: $(INSTALLED)
 
 # One xdist worker each, which prints whole lines; 5 is the exit code of a selection in which there is no test.
 integration-with-engine integration-without-engine:
-	$(BIN)/pytest -n 1 -v -m '$(if $(findstring without,$@),not )engine' $(INTEGRATION) || test $$? = 5
+	$(BIN)/pytest -n 1 -v --durations 15 -m '$(if $(findstring without,$@),not )engine' $(INTEGRATION) || test $$? = 5
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

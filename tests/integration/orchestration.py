@@ -40,6 +40,7 @@ class Prefect:
             "PREFECT_API_URL": self.api,
             "PREFECT_HOME": str(self.home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
         }
 
     def client(self) -> SyncPrefectClient:

@@ -129,7 +129,6 @@ def gpu_worker(prefect: Prefect, engine: Engine, gpu: str) -> Iterator["subproce
     environment = prefect.environment | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DOCKER_HOST": engine.url,
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
     }
     with (prefect.home / f"gpu-{gpu}.log").open("ab") as log:
         worker = subprocess.Popen(
