@@ -54,7 +54,8 @@ grid: needs-data $(INSTALLED)
 	$(RUN_GRID)
 
 needs-data:
-	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]' >&2; exit 2; }
+	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]'; \
+	  echo 'Of images that are in the store: .venv/bin/python -m flows.grid --grid $(GRID) --dataset $(DATASET)'; exit 2; } >&2
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2 -q --ignore tests/integration
