@@ -1,4 +1,4 @@
-# Every target makes .venv when it is missing, from the lock file; nothing else is installed or changed.
+# Every target but down and image makes .venv when it is missing, from the lock file; nothing else is installed or changed.
 #   make demo                          seven small trainings on synthetic images, and their report
 #   make test                          the tests
 #   make integration                   the tests on a real Docker Engine, S3 server and Prefect server; Debian's packages for
@@ -65,7 +65,7 @@ integration: $(INSTALLED)
 	$(MAKE) --jobs 2 --keep-going integration-with-engine integration-without-engine
 
 # One xdist worker each, which prints whole lines; 5 is the exit code of a selection in which there is no test.
-integration-with-engine integration-without-engine:
+integration-with-engine integration-without-engine: $(INSTALLED)
 	$(BIN)/pytest -n 1 -v --durations 15 -m '$(if $(findstring without,$@),not )engine' $(INTEGRATION) || test $$? = 5
 
 check: $(INSTALLED)

@@ -23,7 +23,7 @@ def cpus() -> int:
 class Settings(BaseSettings):
     """Settings of the environment: each field is the variable BLOODCELL_<FIELD>.
 
-    Those from `image` on concern containers alone, those from `deployment` on work pools.
+    Those from `image` on concern containers alone, those from `deployment` on work pools, and `time_limit` both.
     """
 
     model_config = SettingsConfigDict(env_prefix="BLOODCELL_", frozen=True, extra="ignore")

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from bloodcell.errors import BloodcellError, ConfigError
@@ -37,7 +38,10 @@ def make_pool(client: SyncPrefectClient, folder: Path | None = None) -> None:
     template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
     if folder:
         template["variables"]["properties"]["working_dir"]["default"] = str(folder)
-    client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template), overwrite=True)
+    try:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+    except ObjectAlreadyExists:  # its pause and its limit are the user's
+        client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
 
 
 def deploy(environment: Mapping[str, str] | None = None) -> None:

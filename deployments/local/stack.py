@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
 from bloodcell.errors import ConfigError
 from bloodcell.files import exclusive
 from bloodcell.values import validated
@@ -75,15 +77,24 @@ class Stack:
             running = processes.running(self.folder)
             own = configuration.read(self.folder)
             if own and PREFECT_SERVER in running:
-                with orchestration.api(own.api) as client:
-                    if WORKER in running:
-                        for run in orchestration.cancel(client, POOL):
-                            self._say(f"cancelling {run.name}; its experiments that ended are kept")
-                        orchestration.wait_for_ends(client, POOL, _CANCELLING_SECONDS)
-                    self._stop(WORKER, FLOW_RUN)
-                    orchestration.close(client, POOL)
+                try:
+                    self._cancel(own, running)
+                except httpx.HTTPError as error:  # of Prefect's errors the base of those that a sick server gives
+                    self._say(
+                        f"{PREFECT_SERVER}: {error!r}; what runs is stopped, and marked as such by the next `make up`"
+                    )
             self._stop(WORKER, FLOW_RUN, PREFECT_SERVER)
             self._stop(S3_SERVER, grace=0)  # SIGTERM takes it long, and what it has acknowledged is on disk
+
+    def _cancel(self, own: Configuration, running: Collection[str]) -> None:
+        """End every flow run in a way that the server knows of."""
+        with orchestration.api(own.api) as client:
+            if WORKER in running:
+                for run in orchestration.cancel(client, POOL):
+                    self._say(f"cancelling {run.name}; its experiments that ended are kept")
+                orchestration.wait_for_ends(client, POOL, _CANCELLING_SECONDS)
+            self._stop(WORKER, FLOW_RUN)
+            orchestration.close(client, POOL)
 
     def _configure(self, ports: Mapping[str, int], running: Collection[str]) -> Configuration:
         before = configuration.read(self.folder)

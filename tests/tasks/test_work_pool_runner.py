@@ -256,6 +256,16 @@ def test_one_that_a_killed_worker_had_claimed_is_given_up(start, workers):
     assert workers.run().state.type is StateType.CANCELLING  # a late start of it ends at once
 
 
+def test_one_that_was_scheduled_anew_and_then_claimed_in_vain_is_given_up_too(start, workers):
+    running = start(claim_limit=1)
+    workers.client.update_flow_run(workers.run().id, infrastructure_pid="unix://host:1")
+    workers.set(Running())
+    until(lambda: running.said()[-1:] == ["Running"])
+    workers.set(Pending())  # by another worker, after the first host's end
+    with pytest.raises(TransientError, match="has not started it within 1 s"):
+        running.result()
+
+
 def test_one_that_waits_or_whose_infrastructure_starts_is_not_given_up(start, workers):
     running = start(claim_limit=1)
     with pytest.raises(TimeoutError):

@@ -26,14 +26,14 @@ _PROCESSES = 4096
 """TensorFlow starts threads by the core; a runaway fork must not take the host along."""
 
 # Paths of this host, which mean nothing in a container.
-_PROFILES = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
-_HOST_FILES = _PROFILES | {
-    "AWS_CONFIG_FILE",
+_CREDENTIAL_FILES = {
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
     "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CA_BUNDLE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 }
+_HOST_FILES = _CREDENTIAL_FILES | {"AWS_CONFIG_FILE", "AWS_CA_BUNDLE"}
 _PASSED = {"TF_CPP_MIN_LOG_LEVEL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 
 
@@ -143,9 +143,9 @@ def check_reachable(settings: Settings, inherited: Mapping[str, str]) -> None:
             f"store URL is {settings.store!r}, which a container cannot reach; the runner docker accepts s3://<bucket>",
             remedy="set BLOODCELL_STORE to a bucket, or BLOODCELL_RUNNER=process",
         )
-    if _PROFILES & set(inherited) and "AWS_ACCESS_KEY_ID" not in inherited:
+    if (files := sorted(_CREDENTIAL_FILES & set(inherited))) and "AWS_ACCESS_KEY_ID" not in inherited:
         raise ConfigError(
-            "the credentials of the store are a profile of this user's files, which containers do not see",
+            f"the credentials of the store are in files that {', '.join(files)} names, which containers do not see",
             remedy="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as `aws configure export-credentials` prints them",
         )
     endpoint = inherited.get("AWS_ENDPOINT_URL_S3") or inherited.get("AWS_ENDPOINT_URL") or ""

@@ -74,6 +74,7 @@ class WorkPoolRunner:
     def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> Exit:
         """Wait for a flow run's last state; returns how the experiment ended."""
         seen, since = None, time.monotonic()
+        earlier = None  # what ran it before it was claimed: a run that is scheduled anew keeps the trace of that
         while True:
             now = self._watch.now(run)
             if now is None or now.state is None:
@@ -85,16 +86,18 @@ class WorkPoolRunner:
                 return ending(now, now.state)
             if self._stopping.is_set():
                 raise stopped()
-            self._check_time(now, time.monotonic() - since)
+            if not now.state.is_pending():
+                earlier = now.infrastructure_pid
+            self._check_time(now, time.monotonic() - since, claimed=is_claimed(now, earlier))
             self._stopping.wait(_POLL_SECONDS)
 
-    def _check_time(self, run: FlowRun, seconds: float) -> None:
+    def _check_time(self, run: FlowRun, seconds: float, *, claimed: bool) -> None:
         """Raise where a flow run has been in its state for too long."""
         limit = self._settings.time_limit
         if limit is not None and run.state is not None and run.state.is_running() and seconds > limit:
             raise over_time(limit)
         # Without infrastructure nothing runs: its worker was killed between claiming and starting it.
-        if is_claimed(run) and seconds > self._settings.claim_limit:
+        if claimed and seconds > self._settings.claim_limit:
             error = abandoned(run, self._settings.claim_limit)
             cancel(run, error.problem)
             raise error
@@ -138,9 +141,14 @@ def waits(pool: WorkPool) -> str:
     )
 
 
-def is_claimed(run: FlowRun) -> bool:
-    """Whether a worker has claimed a flow run and nothing runs yet."""
-    return run.state is not None and run.state.is_pending() and run.infrastructure_pid is None
+def is_claimed(run: FlowRun, earlier: str | None) -> bool:
+    """Whether a worker has claimed a flow run and nothing runs yet.
+
+    Args:
+        run: The flow run as it is now.
+        earlier: The infrastructure that ran it before, if any did.
+    """
+    return run.state is not None and run.state.is_pending() and run.infrastructure_pid == earlier
 
 
 def ending(run: FlowRun, state: State) -> Exit:

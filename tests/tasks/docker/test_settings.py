@@ -101,7 +101,8 @@ def test_an_endpoint_that_means_the_container_itself_is_refused(endpoint):
     check_reachable(Settings(store="s3://bucket"), {})
 
 
-def test_a_profile_of_files_that_containers_do_not_see_is_refused():
-    with pytest.raises(ConfigError, match="a profile of this user's files"):
-        check_reachable(Settings(store="s3://bucket"), {"AWS_PROFILE": "me"})
-    check_reachable(Settings(store="s3://bucket"), {"AWS_PROFILE": "me", "AWS_ACCESS_KEY_ID": "id"})
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"])
+def test_credentials_in_files_that_containers_do_not_see_are_refused(variable):
+    with pytest.raises(ConfigError, match=f"are in files that {variable} names"):
+        check_reachable(Settings(store="s3://bucket"), {variable: "me"})
+    check_reachable(Settings(store="s3://bucket"), {variable: "me", "AWS_ACCESS_KEY_ID": "id"})
