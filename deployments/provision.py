@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
-from bloodcell.errors import BloodcellError, ConfigError
+from bloodcell.errors import BloodcellError, ConfigError, TransientError
 from bloodcell.store.s3_client import s3_client
 from deployments.buckets import make_bucket
 
@@ -74,6 +75,9 @@ def main(bucket: str | None) -> None:
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except httpx.HTTPError as error:
+        click.echo(f"error: the Prefect server did not do it: {error!r}\n  Remedy: check PREFECT_API_URL", err=True)
+        sys.exit(TransientError.exit_code)
     click.echo(f"work pool {POOL}; deployments of {_PREFECT_FILE.name}")
 
 

@@ -117,7 +117,7 @@ def cut(markdown: str, room: int) -> str:
     data = markdown.encode()
     if len(data) <= room:
         return markdown
-    whole_lines = data[: room - len(_CUT.encode())].rpartition(b"\n")[0]
+    whole_lines = data[: max(0, room - len(_CUT.encode()))].rpartition(b"\n")[0]
     return whole_lines.decode() + _CUT
 
 

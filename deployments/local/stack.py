@@ -23,6 +23,9 @@ _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 _CANCELLING_SECONDS = 90.0
 """For the worker to notice, and for the experiments to end."""
 
+_FLOW_RUN_GRACE = 35.0
+"""Seconds for a flow run that is stopped: it gives its containers BLOODCELL_GRACE, which is 25 at most."""
+
 Say = Callable[[str], None]
 
 
@@ -135,5 +138,5 @@ class Stack:
         running = processes.running(self.folder)
         for kind in kinds:
             if kind in running:
-                processes.stop(running[kind], grace)
+                processes.stop(running[kind], _FLOW_RUN_GRACE if kind == FLOW_RUN else grace)
                 self._say(f"{kind}: stopped")

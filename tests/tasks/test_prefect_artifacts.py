@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from bloodcell.config import GridConfig
 from bloodcell.report.rows import rows_of
 from bloodcell.store import LocalStore
-from tasks.prefect_artifacts import LARGEST, MOST_ROWS, artifact_key, embed, links, literal, report, results_table
+from tasks.prefect_artifacts import LARGEST, MOST_ROWS, artifact_key, cut, embed, links, literal, report, results_table
 from tests.report.conftest import Figures, build
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -104,6 +104,12 @@ def test_of_a_grid_of_thousands_the_artifacts_show_what_failed_and_as_much_as_fi
     text, _, models = markdown.partition("\n\n… The artifact ends here")
     assert text.endswith("\näöü | row")
     assert models.count("/model.keras?") == MOST_ROWS
+
+
+def test_without_room_nothing_but_the_note_is_left():
+    assert cut("line\n" * 1000, 10).strip() == cut("line\n" * 1000, -9000).strip()
+    assert cut("line\n" * 1000, 10).startswith("\n\n… The artifact ends here")
+    assert cut("line\n", 5) == "line\n"
 
 
 def test_the_report_links_to_its_files_and_models(example, bucket):

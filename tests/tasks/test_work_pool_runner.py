@@ -176,6 +176,7 @@ def test_one_that_somebody_cancels_fails_its_row(start, workers):
     workers.set(Running(), Cancelled(message="not tonight"))
     with pytest.raises(StoppedError, match="was cancelled: not tonight"):
         running.result()
+    assert api.STOPPED_BY_GRID not in workers.run().tags  # or a grid that shares it would start it anew
 
 
 def test_of_two_grid_runs_that_share_one_the_stop_of_one_is_no_failure_to_the_other(start, workers):
@@ -270,8 +271,8 @@ def test_one_that_waits_or_whose_infrastructure_starts_is_not_given_up(start, wo
     running = start(claim_limit=1)
     with pytest.raises(TimeoutError):
         running.ended.result(timeout=2)
-    workers.client.update_flow_run(workers.run().id, infrastructure_pid="unix://host:1")
     workers.set(Pending())
+    workers.client.update_flow_run(workers.run().id, infrastructure_pid="unix://host:1")
     with pytest.raises(TimeoutError):
         running.ended.result(timeout=2)
 

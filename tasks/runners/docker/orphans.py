@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 
+import requests
 from docker import DockerClient
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from pydantic import ValidationError
 
@@ -32,9 +33,16 @@ def reap(engine: DockerClient, grace: int, on_log: Callable[[str], None]) -> Non
     if not orphans:
         return
     with ThreadPoolExecutor(len(orphans)) as pool:  # the grace times side by side
-        for container in pool.map(partial(end, grace=grace), orphans):
+        ends = [(container, pool.submit(end, container, grace)) for container in orphans]
+        for container, ended in ends:
             row, run = container.labels.get("bloodcell.row"), container.labels.get("bloodcell.run")
-            on_log(f"removed container {container.name} ({row} of {run}): the grid run that started it is gone")
+            which = f"container {container.name} ({row} of {run})"
+            try:
+                ended.result()
+            except (DockerException, requests.RequestException) as error:  # others start all the same
+                on_log(f"{which} could not be removed, and holds its GPU if it has one: {error}")
+            else:
+                on_log(f"removed {which}: the grid run that started it is gone")
 
 
 def is_orphan(engine: DockerClient, container: Container) -> bool:
@@ -46,7 +54,7 @@ def is_orphan(engine: DockerClient, container: Container) -> bool:
     return not owner.is_alive(partial(started, engine))
 
 
-def end(container: Container, grace: int) -> Container:
+def end(container: Container, grace: int) -> None:
     """Stop a container if it runs, and remove it.
 
     Args:
@@ -60,7 +68,6 @@ def end(container: Container, grace: int) -> Container:
     except APIError as error:
         if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
             raise
-    return container
 
 
 def started(engine: DockerClient, container_id: str) -> float | None:

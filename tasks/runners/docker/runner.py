@@ -217,12 +217,12 @@ class DockerRunner:
                 self._stopping.wait(_POLL_SECONDS)
 
     def _remove(self, engine: DockerClient, container_id: str, on_log: Callable[[str], None]) -> None:
-        self._left[container_id] = None
         try:
             end(engine.containers.get(container_id), self._settings.grace)
         except NotFound:
             pass
         except (DockerException, requests.RequestException) as error:
+            self._left[container_id] = None
             on_log(f"container {container_id[:12]} could not be removed, and is before the next one starts: {error}")
             return
         self._left.pop(container_id, None)
@@ -237,9 +237,8 @@ class DockerRunner:
                 end(holder, self._settings.grace)
             elif holder.status in _ENDED:  # its owner knows it by its id, and removes it
                 holder.rename(f"{name}-ended-{holder.short_id}")
-        except APIError as error:  # another grid run was faster
-            if not error.is_client_error():
-                raise
+        except (APIError, requests.ReadTimeout):
+            pass  # another grid run was faster; or it cannot be ended, and its slot is no other's
 
 
 def exit_code(state: dict[str, Any]) -> int:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from threading import Event as Flag
 from threading import Lock
+from typing import cast
 
 from prefect.client.schemas.objects import FlowRun, State, WorkPool, WorkPoolStatus
 from prefect.utilities.urls import url_for
@@ -55,7 +56,7 @@ class WorkPoolRunner:
         self._watch.add(run)
         try:
             on_event(Step(message=f"{'adopted' if adopted else 'sent to the work pool:'} {run.name}, {url_for(run)}"))
-            ended = self._follow(run, on_event)
+            last = self._follow(run, on_event)
         except TransientError:  # it has ended, or nothing can be done about it now
             raise
         except BaseException:
@@ -63,6 +64,7 @@ class WorkPoolRunner:
             raise
         finally:
             self._watch.remove(run)
+        ended = ending(last)
         if ended.code == 0:
             on_event(Done(message=f"{key} is in {self._store}"))
         return ended
@@ -71,8 +73,8 @@ class WorkPoolRunner:
         """Have every `run` cancel its flow run."""
         self._stopping.set()
 
-    def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> Exit:
-        """Wait for a flow run's last state; returns how the experiment ended."""
+    def _follow(self, run: FlowRun, on_event: Callable[[Event], None]) -> FlowRun:
+        """Wait for a flow run's last state; returns it with that."""
         seen, since = None, time.monotonic()
         earlier = None  # what ran it before it was claimed: a run that is scheduled anew keeps the trace of that
         while True:
@@ -83,7 +85,7 @@ class WorkPoolRunner:
                 seen, since = now.state.id, time.monotonic()
                 on_event(Step(message=f"{now.state.name}"))
             if now.state.is_final():
-                return ending(now, now.state)
+                return now
             if self._stopping.is_set():
                 raise stopped()
             if not now.state.is_pending():
@@ -151,13 +153,14 @@ def is_claimed(run: FlowRun, earlier: str | None) -> bool:
     return run.state is not None and run.state.is_pending() and run.infrastructure_pid == earlier
 
 
-def ending(run: FlowRun, state: State) -> Exit:
-    """How the experiment ended, from the last state of its flow run.
+def ending(run: FlowRun) -> Exit:
+    """How the experiment ended, from its flow run in its last state.
 
     Raises:
         TransientError: What ran it crashed, which another attempt may not, or another grid run stopped it.
         StoppedError: Somebody cancelled it.
     """
+    state = cast(State, run.state)
     if state.is_crashed():
         raise TransientError(
             f"the flow run {run.name} crashed: {state.message}",
