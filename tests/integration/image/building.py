@@ -129,7 +129,10 @@ def _import_debian(host: str, folder: Path) -> str:
     tag = "bloodcell-test-debian"
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         raise NotPossibleError(f"{PUBLIC} cannot be pulled, and making a base needs root and debootstrap")
-    _checked(["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", str(folder)])
+    try:
+        _checked(["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", str(folder)])
+    except subprocess.CalledProcessError as error:
+        raise NotPossibleError(f"debootstrap could not make a base: {error.output[-300:]}") from error
     for cached in (*folder.glob("var/cache/apt/archives/*.deb"), *folder.glob("var/lib/apt/lists/*_*")):
         cached.unlink()
     _checked(["sh", "-c", f"tar -C {shlex.quote(str(folder))} -c . | docker -H {shlex.quote(host)} import - {tag}"])
