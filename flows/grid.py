@@ -22,13 +22,14 @@ from prefect.states import Cancelled
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bloodcell.artifacts import GridRun
+from bloodcell.artifacts import GridRun, grid_run, read_model
 from bloodcell.config import GridConfig
-from bloodcell.errors import BloodcellError, ConfigError
+from bloodcell.errors import BloodcellError, ConfigError, ObjectNotFoundError
 from bloodcell.grids import load_grid
 from bloodcell.provenance import code_version
+from bloodcell.published import published_runs
 from bloodcell.settings import load_settings
-from bloodcell.store import open_store
+from bloodcell.store import Store, open_store
 from bloodcell.values import validated
 from flows.fan_out import conclusion, fan_out
 from flows.parameters import GridName, Overrides
@@ -93,7 +94,7 @@ def grid(
     settings = load_settings()
     store = open_store(settings.store)
     flow_run_id = str(own.id)
-    run_id = f"{started:%Y%m%dT%H%M%SZ}-{flow_run_id[-6:]}"
+    run_id = f"{started:%Y%m%dT%H%M%SZ}{suffix(flow_run_id)}"
     config = resolve(grid, dataset, overrides)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
@@ -136,7 +137,8 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bo
         if check:
             return
         # The flow plans too; what is wrong is told here without a server and a traceback.
-        plan(open_store(load_settings().store), config)
+        store = open_store(load_settings().store)
+        plan(store, config)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -145,12 +147,13 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bo
     command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(grid=name, dataset=dataset, overrides=overrides, command=command, return_state=True)
-    ended = state.result(raise_on_failure=False)
-    if isinstance(ended, BloodcellError):
-        click.echo(f"error: {ended}", err=True)
-        sys.exit(ended.exit_code)
-    click.echo(state.message)
-    sys.exit(exit_code(ended) if isinstance(ended, GridRun) else 1)
+    # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
+    if run := run_of(store, config.name, str(state.state_details.flow_run_id)):
+        click.echo(state.message)
+        sys.exit(exit_code(run))
+    cause = state.result(raise_on_failure=False)
+    click.echo(f"error: {cause}" if isinstance(cause, BloodcellError) else state.message, err=True)
+    sys.exit(cause.exit_code if isinstance(cause, BloodcellError) else 1)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
@@ -159,6 +162,20 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
         runner.stop()
     click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
     os._exit(128 + number)
+
+
+def suffix(flow_run_id: str) -> str:
+    """The end of a grid run's id, which says of which flow run it is."""
+    return f"-{flow_run_id[-6:]}"
+
+
+def run_of(store: Store, name: str, flow_run_id: str) -> GridRun | None:
+    """What a flow run published of the grid of that name, if it came so far."""
+    try:
+        found = next(run for run in published_runs(store, name) if run.run_id.endswith(suffix(flow_run_id)))
+    except (ObjectNotFoundError, StopIteration):
+        return None
+    return read_model(store, grid_run(name, found.run_id, "grid.json"), GridRun)
 
 
 def exit_code(run: GridRun) -> int:

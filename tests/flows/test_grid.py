@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -20,7 +21,7 @@ from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.events import Failure
 from flows.fan_out import fan_out
-from flows.grid import exit_code
+from flows.grid import exit_code, main
 from flows.grid import grid as grid_flow
 from tasks.plan import plan
 from tasks.runners import Exit
@@ -113,6 +114,20 @@ def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_fi
     assert "--set dropout=0.1" in run.command
     assert f"{run.run_id}/report.html" in ended.stdout
     assert "a ████████████████████ 1/1" in ended.stderr + ended.stdout
+
+
+def test_the_code_is_the_runs_where_a_late_server_drops_the_states_data(
+    store, settings, coloured, grid_file, monkeypatch
+):
+    def forgetful(**parameters):
+        return grid_flow(**parameters).model_copy(update={"data": None})
+
+    monkeypatch.setattr("flows.grid.grid", forgetful)
+    failing = CliRunner().invoke(main, ["--grid", grid_file(a={}, b={"batch_size": 1000})])
+    assert failing.exit_code == 78, failing.output
+    assert "1 of 2 experiments failed" in failing.stdout
+    done = CliRunner().invoke(main, ["--grid", grid_file(a={})])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("slots", [1, 2])
