@@ -76,6 +76,21 @@ def show(dataset: str) -> None:
     click.echo(_description(read_info(configured_store(), dataset)))
 
 
+@data.command()
+@click.argument("dataset")
+def group(dataset: str) -> None:
+    """Find which images of DATASET show the same source cell, and publish a version that says so.
+
+    Images are matched with one another: one that is rotated, mirrored, sheared or shifted shows the same cells as its
+    original, and so do photographs of overlapping fields.
+    """
+    from bloodcell.data.regrouping import group as regroup
+
+    info, found = regroup(configured_store(), dataset, progress_bar)
+    click.echo(_description(info))
+    click.echo("\n".join(map(printable, found.lines())))
+
+
 def _push(source: Path, name: str, skip_unreadable: bool) -> None:
     from bloodcell.data.ingest import push as publish
 

@@ -7,6 +7,7 @@ The order of writing is the promise: shards and manifest first, `dataset.json` w
 import hashlib
 import io
 from datetime import datetime
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -56,6 +57,9 @@ class DatasetInfo(Frozen):
     images: int
     sources: int = Field(description="Source cells; equal to `images` where they are not known.")
     sources_known: bool
+    sources_from: Literal["", "sources.csv", "known set", "image matching"] = Field(
+        "", description="How the source cells are known; empty where they are not."
+    )
     declared: dict[str, dict[str, int]] = Field(description="Images by declared split and class.")
     duplicates: tuple[Duplicate, ...]
     skipped: tuple[str, ...] = Field(description="Files that are no images, or were left out on request.")

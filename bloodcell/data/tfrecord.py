@@ -5,6 +5,7 @@ A record is its length (uint64), the masked CRC32C of the length (uint32), the b
 """
 
 import struct
+from collections.abc import Iterator
 
 import google_crc32c
 
@@ -16,6 +17,16 @@ def encode(record: bytes) -> bytes:
     """The record in its frame; a file of records is their concatenation."""
     length = _LENGTH.pack(len(record))
     return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def decode(data: bytes) -> Iterator[bytes]:
+    """The records of a file whose hash has been checked: the frames' own checksums are passed over."""
+    start = 0
+    while start < len(data):
+        (length,) = _LENGTH.unpack_from(data, start)
+        start += _LENGTH.size + _CRC.size
+        yield data[start : start + length]
+        start += length + _CRC.size
 
 
 def _masked_crc(data: bytes) -> bytes:
