@@ -109,9 +109,11 @@ def _description(info: "DatasetInfo") -> str:
         counts = ", ".join(f"{label} {count}" for label, count in classes.items())
         lines.append(f"  {declared or 'all'}: {sum(classes.values())} ({counts})")
     if info.sources_known:
-        lines.append(f"  source cells: {info.sources}")
+        lines.append(f"  source cells: {info.sources} ({info.sources_from})")
     else:
-        lines.append("  source cells: not known; each image counts as its own")
+        lines.append(
+            f"  source cells: not known; each image counts as its own until `bloodcell data group {info.name}`"
+        )
     lines += [f"  dropped {pair.dropped}: the same bytes as {pair.kept}" for pair in info.duplicates]
     lines += [f"  left out {file}" for file in info.skipped]
     return "\n".join(map(printable, lines))

@@ -36,6 +36,9 @@ MANIFEST = pa.schema(
 """Columns of manifest.parquet. Rows are sorted by SHA-256, so that the order says nothing about the archive's."""
 
 
+SourcesFrom = Literal["", "sources.csv", "known set", "image matching"]
+
+
 class Duplicate(Frozen):
     """A file that was dropped because its bytes equal another's."""
 
@@ -57,9 +60,7 @@ class DatasetInfo(Frozen):
     images: int
     sources: int = Field(description="Source cells; equal to `images` where they are not known.")
     sources_known: bool
-    sources_from: Literal["", "sources.csv", "known set", "image matching"] = Field(
-        "", description="How the source cells are known; empty where they are not."
-    )
+    sources_from: SourcesFrom = Field("", description="How the source cells are known; empty where they are not.")
     declared: dict[str, dict[str, int]] = Field(description="Images by declared split and class.")
     duplicates: tuple[Duplicate, ...]
     skipped: tuple[str, ...] = Field(description="Files that are no images, or were left out on request.")

@@ -19,6 +19,7 @@ from bloodcell.data.curation import build_manifest, check_classes, drop_duplicat
 from bloodcell.data.dataset import (
     DatasetInfo,
     Duplicate,
+    SourcesFrom,
     manifest_bytes,
     manifest_version,
     point_latest,
@@ -26,6 +27,7 @@ from bloodcell.data.dataset import (
     read_info,
 )
 from bloodcell.data.decoding import Progress, inspect_all, unreadable_error
+from bloodcell.data.known_sources import known_sources
 from bloodcell.data.layout import SOURCES_FILE, SYNTHETIC_FILE, ClassFolder, read_layout
 from bloodcell.data.sidecars import check_sources, parse_sources
 from bloodcell.errors import ArchiveError, ConfigError, DatasetError
@@ -64,22 +66,23 @@ def push(
     with open_archive(source) as archive:
         layout = read_layout(archive.files, archive.folders)
         check_classes(Counter(image.folder for image in layout.images), layout.folders, origin=archive.origin)
-        sources = _read_sources(archive, layout.root)
+        given = _read_sources(archive, layout.root)
         images, unreadable = inspect_all(archive, layout, progress)
         if unreadable and not skip_unreadable:
             raise unreadable_error(unreadable, len(layout.images))
         kept, duplicates = drop_duplicates(images)
         remaining = Counter(map(ClassFolder, kept["declared"], kept["label"]))
         check_classes(remaining, layout.folders, origin=archive.origin)
-        manifest = build_manifest(kept, sources)
-        if sources is not None:
+        known = known_sources(kept) if given is None else None
+        manifest = build_manifest(kept, known if given is None else given)
+        if given is not None:
             check_sources(manifest)
         info = _describe(
             manifest,
             name=name,
             origin=archive.origin,
             synthetic=layout.root + SYNTHETIC_FILE in archive.files,
-            sources_known=sources is not None,
+            sources_from="sources.csv" if given is not None else "known set" if known else "",
             duplicates=duplicates,
             skipped=tuple(sorted([*layout.skipped, *unreadable])),
         )
@@ -117,7 +120,7 @@ def _describe(
     name: str,
     origin: str,
     synthetic: bool,
-    sources_known: bool,
+    sources_from: SourcesFrom,
     duplicates: tuple[Duplicate, ...],
     skipped: tuple[str, ...],
 ) -> DatasetInfo:
@@ -131,7 +134,8 @@ def _describe(
         labels=tuple(sorted(manifest["label"].unique())),
         images=len(manifest),
         sources=manifest["source"].nunique(),
-        sources_known=sources_known,
+        sources_known=bool(sources_from),
+        sources_from=sources_from,
         declared={str(declared): dict(Counter(labels)) for declared, labels in by_declared},
         duplicates=duplicates,
         skipped=skipped,

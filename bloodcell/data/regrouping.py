@@ -54,13 +54,13 @@ class Grouping(Frozen):
         for declared, cells in self.cells.items():
             counts = ", ".join(f"{label} {count}" for label, count in cells.items())
             lines.append(f"  {declared or 'all'}: {sum(cells.values()):,} cells ({counts})")
-        lines.append(f"{len(self.mixed):,} groups with images of two labels:")
-        seen: set[tuple[str, str]] = set()
-        for pair in self.disagreements:
-            if pair.labels not in seen:
-                lines.append(f"  {pair.first} and {pair.second}")
-            seen.add(pair.labels)
         lines.append(f"{len(self.spanning):,} groups with images in both TRAIN and TEST")
+        lines.append(f"{len(self.mixed):,} groups with images of two labels")
+        by_labels: dict[tuple[str, ...], list[Disagreement]] = {}
+        for pair in self.disagreements:
+            by_labels.setdefault(tuple(sorted(pair.labels)), []).append(pair)
+        for (one, other), pairs in by_labels.items():
+            lines.append(f"  {one} and {other}: {len(pairs):,} pairs, as {pairs[0].first} and {pairs[0].second}")
         return lines
 
 
@@ -102,13 +102,14 @@ def group(store: Store, dataset: str, bars: Bars) -> tuple[DatasetInfo, Grouping
         }
     )
     summary = summarize(manifest, found)
+    # A set that is known ships without it.
+    artifacts.create_model(store, artifacts.dataset(info.name, info.version, "groups.json"), summary)
     if store.exists(artifacts.dataset(info.name, info.version, "dataset.json")):
         point_latest(store, info)
         return read_info(store, f"{info.name}@{info.version}"), summary
     for shard in info.shards:
         data = store.read(artifacts.dataset(before.name, before.version, shard))
         store.write(artifacts.dataset(info.name, info.version, shard), data)
-    artifacts.write_model(store, artifacts.dataset(info.name, info.version, "groups.json"), summary)
     publish(store, info, manifest_bytes(manifest))
     return info, summary
 

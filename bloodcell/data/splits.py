@@ -1,12 +1,14 @@
 """Which images train, validate and test: the evaluation protocols.
 
-    source   train and validation share no source cell; the test is TEST where the archive declares one. Some images
-             of training cells are held out too (`seen`): the figure that a random split would have given
+    source   train and validation share no source cell; the test is TEST where the archive declares one, and images
+             outside it whose cell is in it are unused. Some images of training cells are held out too (`seen`): the
+             figure that a random split would have given
     folder   TRAIN split at random, by image, into train and validation; the test is TEST
     pooled   TRAIN and TEST pooled and split at random, by image; siblings of test images train
 
-A share is taken of each class by itself. Which units it takes depends on the seed and on their own names alone,
-through a hash, so that it is the same for any order of the rows, and one image more moves few of the others.
+A share is taken of each class by itself; a source with images of two classes goes with the more frequent one. Which
+units it takes depends on the seed and on their own names alone, through a hash, so that it is the same for any order
+of the rows, and one image more moves few of the others.
 """
 
 import hashlib
@@ -42,7 +44,10 @@ def assign(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: b
     _check_declared(manifest, config)
     assigned = pd.Series("unused", index=manifest.index, name="split")
     declares_test = bool((manifest["declared"] == "TEST").any())
-    for _, rows in manifest[manifest["declared"] != "TEST_SIMPLE"].groupby("label"):
+    used = manifest[manifest["declared"] != "TEST_SIMPLE"]
+    if config.split == "source" and declares_test:
+        used = _without_tested_sources(used)
+    for _, rows in used.groupby(_stratum(used) if config.split == "source" else "label"):
         test, rest = _take_test(rows, config, declares_test)
         unit = "source" if config.split == "source" else "sha256"
         validation = _share(rest, unit, config.validation_fraction, config.seed)
@@ -55,6 +60,20 @@ def assign(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: b
     _check_classes(manifest, assigned, config)
     _check_batch(assigned, config)
     return assigned
+
+
+def _without_tested_sources(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The test images, and the others but for those of a source that is tested: two photographs may overlap."""
+    is_test = manifest["declared"] == "TEST"
+    tested = manifest["source"].isin(set(manifest.loc[is_test, "source"]))
+    return manifest[is_test | ~tested]
+
+
+def _stratum(manifest: pd.DataFrame) -> "pd.Series[str]":
+    """The label by which an image is shared out: its source's most frequent one, for a source stays together."""
+    images = manifest.groupby(["source", "label"]).size().reset_index(name="images")
+    frequent = images.sort_values(["images", "label"], ascending=[False, True]).drop_duplicates("source")
+    return manifest["source"].map(frequent.set_index("source")["label"])
 
 
 def _take_test(rows: pd.DataFrame, config: ExperimentConfig, declares_test: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -186,3 +186,26 @@ def test_one_more_image_moves_few_others() -> None:
     before = assign(manifest.iloc[:-1], config("pooled"), sources_known=True)
     after = assign(manifest, config("pooled"), sources_known=True)
     assert (before != after.iloc[:-1]).sum() <= 2
+
+
+def test_a_source_of_two_classes_and_of_both_sides_never_trains_what_it_tests() -> None:
+    manifest = manifest_of(KAGGLE)
+    renamed = {"TRAIN-EOS-1": "TRAIN-EOS-0", "TRAIN-MONO-1": "TRAIN-EOS-2", "TRAIN-EOS-3": "TEST-EOS-0"}
+    manifest["source"] = manifest["source"].replace(renamed)
+    for seed in range(20):
+        assigned = assign(manifest, config("source", seed=seed), sources_known=True)
+        for evaluation in ("validation", "test"):
+            assert not sources(manifest, assigned, "train") & sources(manifest, assigned, evaluation)
+        assert set(assigned[manifest["declared"] == "TEST"]) == {"test"}
+        left_out = manifest["declared"].eq("TRAIN") & manifest["source"].eq("TEST-EOS-0")
+        assert left_out.sum() == 10
+        assert set(assigned[left_out]) == {"unused"}
+
+
+def test_the_test_of_undeclared_sources_of_two_classes_shares_none_with_training() -> None:
+    manifest = manifest_of(PLAIN)
+    manifest["source"] = manifest["source"].replace({"-EOS-1": "-MONO-1", "-EOS-2": "-MONO-2"})
+    for seed in range(20):
+        assigned = assign(manifest, config("source", seed=seed), sources_known=True)
+        groups = [sources(manifest, assigned, split) for split in ("train", "validation", "test")]
+        assert sum(map(len, groups)) == len(set.union(*groups))

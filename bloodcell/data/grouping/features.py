@@ -9,6 +9,7 @@ import numpy.typing as npt
 from bloodcell.errors import ImageError
 
 Floats = npt.NDArray[np.float32]
+Descriptors = npt.NDArray[np.uint8]
 
 SIDE = 320
 """Longer side, in pixels, to which a larger image is reduced first: so cost depends on the number of images alone."""
@@ -40,13 +41,13 @@ class Features(NamedTuple):
     """
 
     points: Floats
-    descriptors: npt.NDArray[np.uint8]
+    descriptors: Descriptors
 
 
 def describe(data: bytes) -> Features:
-    """Find the features of an image: SIFT, after Lowe (2004), "Distinctive image features from scale-invariant keypoints".
+    """Find the features of an image; safe to call from several threads.
 
-    Safe to call from several threads.
+    Source: Lowe (2004), "Distinctive image features from scale-invariant keypoints" (SIFT).
 
     Args:
         data: The bytes of a JPEG or PNG file.
@@ -61,23 +62,24 @@ def describe(data: bytes) -> Features:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     shown = (cv2.medianBlur(image, 3) > _FILL).astype(np.uint8)
     mask = cv2.erode(shown, np.ones((_MARGIN, _MARGIN), np.uint8))
-    detector = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
+    detector = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
     keypoints, descriptors = detector.detectAndCompute(image, mask)
     if descriptors is None:
         return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
-    return Features(cv2.KeyPoint.convert(keypoints), descriptors.astype(np.uint8))
+    return Features(np.array([keypoint.pt for keypoint in keypoints], np.float32), descriptors.astype(np.uint8))
 
 
-def unit(descriptors: npt.NDArray[np.uint8]) -> Floats:
+def unit(descriptors: Descriptors) -> Floats:
     """RootSIFT: the dot product of two is the Hellinger kernel of the descriptors, and each has length one.
 
     Source: Arandjelović and Zisserman (2012), "Three things everyone should know to improve object retrieval".
     """
     sums = np.maximum(descriptors.sum(axis=1, keepdims=True, dtype=np.float32), 1)
-    return np.sqrt(descriptors / sums, dtype=np.float32)
+    roots: Floats = np.sqrt(descriptors / sums, dtype=np.float32)
+    return roots
 
 
-def mirrored(descriptors: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def mirrored(descriptors: Descriptors) -> Descriptors:
     """What the same features look like in the image's mirror image: the grid upside down, each angle negated.
 
     A descriptor is a grid of 4 x 4 histograms of 8 angles, turned to the feature's own direction.

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bloodcell.data.decoding import Progress
-from bloodcell.data.grouping.features import Features, describe
+from bloodcell.data.grouping.features import describe
 from bloodcell.data.grouping.geometry import INLIERS, inliers
 from bloodcell.data.grouping.similarity import Pair, Similarity
 from bloodcell.settings import cpus
@@ -98,9 +98,7 @@ def _mapped(
             yield result
 
 
-def _untried(
-    pairs: Sequence[Pair], members: npt.NDArray[np.int32], tried: set[tuple[int, int]]
-) -> list[Pair]:
+def _untried(pairs: Sequence[Pair], members: npt.NDArray[np.int32], tried: set[tuple[int, int]]) -> list[Pair]:
     """Those of the pairs to compare: each once ever, and not too many of the same two groups."""
     between: Counter[tuple[int, int]] = Counter()
     chosen = []

@@ -88,7 +88,8 @@ def _learn(images: Sequence[Features]) -> Floats:
     both = unit(np.concatenate([sample, mirrored(sample)]))
     words = min(_WORDS, len(both))
     model = MiniBatchKMeans(words, batch_size=8192, n_init=1, max_iter=3, init="random", random_state=0).fit(both)
-    return model.cluster_centers_.astype(np.float32)
+    centres: Floats = model.cluster_centers_.astype(np.float32)
+    return centres
 
 
 def _counts(images: Sequence[Features], words: Floats, *, mirror: bool) -> csr_array:

@@ -1,0 +1,1 @@
+"""Files of `bloodcell.data.known_sources`, one a public set."""
