@@ -1,9 +1,10 @@
 """Every object name, and the values that lie under them."""
 
 import hashlib
+import io
 import json
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +12,9 @@ from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import CorruptObjectError
 from bloodcell.store import Store
 from bloodcell.values import Frozen, ModelT, Name, Sha256, validated
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "validation", "test", "seen")
 """Splits whose images are scored, in the order in which they are shown."""
@@ -206,6 +210,25 @@ def read_result(store: Store, key: str) -> ExperimentResult:
         CorruptObjectError: It does not validate.
     """
     return read_model(store, experiment(key, "result.json"), ExperimentResult)
+
+
+def read_predictions(store: Store, result: ExperimentResult) -> "pd.DataFrame":
+    """The experiment's predictions.parquet, one row an image.
+
+    Raises:
+        ObjectNotFoundError: There is none.
+        CorruptObjectError: Its bytes are not those that the result records.
+    """
+    import pandas as pd
+
+    name = experiment(result.key, "predictions.parquet")
+    data = store.read(name)
+    if hashlib.sha256(data).hexdigest() != result.files["predictions.parquet"]:
+        raise CorruptObjectError(
+            f"{name} in {store.url} does not have the SHA-256 that result.json records",
+            remedy="delete the experiment's folder and run again",
+        )
+    return pd.read_parquet(io.BytesIO(data))
 
 
 def write_model(store: Store, name: str, value: Frozen) -> None:

@@ -13,6 +13,7 @@ TRAINING_SIDE = (
     "backbones.py",
     "data/decoded.py",
     "data/pipeline.py",
+    "data/sources.py",
     "data/splits.py",
     "evaluation.py",
     "model.py",

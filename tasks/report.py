@@ -9,11 +9,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import GridRun
+from bloodcell.artifacts import ExperimentResult, GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import build_report, publish
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
+from bloodcell.report.intervals import CellCounts, cell_counts
 from bloodcell.report.rendering import escape
 from bloodcell.report.rows import Row, rows_of, unfinished
 from bloodcell.store import Store
@@ -25,16 +26,23 @@ from tasks.prefect_artifacts import artifact_key
 def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
     """Read the results of the rows that have one, publish the report, and return its URL."""
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
-    files = build_report(run, info, results)
+    cells = {key: cells_of(store, result) for key, result in results.items() if result.sources_known}
+    rows = rows_of(run, info, results, cells)
+    files = build_report(run, info, rows)
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
     logger = get_run_logger()
     logger.info("report: %s", url)
     try:
-        show_in_prefect(store, run, info, rows_of(run, info, results), files)
+        show_in_prefect(store, run, info, rows, files)
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
         logger.warning("the report could not be shown here: %r", error)
     return url
+
+
+def cells_of(store: Store, result: ExperimentResult) -> dict[str, CellCounts]:
+    """What became of a result's source cells."""
+    return cell_counts(artifacts.read_predictions(store, result), result.labels)
 
 
 def show_in_prefect(

@@ -18,6 +18,7 @@ from typing import Literal
 import pandas as pd
 
 from bloodcell.config import ExperimentConfig
+from bloodcell.data.sources import majority_label
 from bloodcell.errors import ConfigError, DatasetError
 
 Split = Literal["train", "validation", "test", "seen", "unused"]
@@ -47,7 +48,7 @@ def assign(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: b
     used = manifest[manifest["declared"] != "TEST_SIMPLE"]
     if config.split == "source" and declares_test:
         used = _without_tested_sources(used)
-    for _, rows in used.groupby(_stratum(used) if config.split == "source" else "label"):
+    for _, rows in used.groupby(majority_label(used) if config.split == "source" else "label"):
         test, rest = _take_test(rows, config, declares_test)
         unit = "source" if config.split == "source" else "sha256"
         validation = _share(rest, unit, config.validation_fraction, config.seed)
@@ -67,13 +68,6 @@ def _without_tested_sources(manifest: pd.DataFrame) -> pd.DataFrame:
     is_test = manifest["declared"] == "TEST"
     tested = manifest["source"].isin(set(manifest.loc[is_test, "source"]))
     return manifest[is_test | ~tested]
-
-
-def _stratum(manifest: pd.DataFrame) -> "pd.Series[str]":
-    """The label by which an image is shared out: its source's most frequent one, for a source stays together."""
-    images = manifest.groupby(["source", "label"]).size().reset_index(name="images")
-    frequent = images.sort_values(["images", "label"], ascending=[False, True]).drop_duplicates("source")
-    return manifest["source"].map(frequent.set_index("source")["label"])
 
 
 def _take_test(rows: pd.DataFrame, config: ExperimentConfig, declares_test: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

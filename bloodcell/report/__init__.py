@@ -4,32 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from bloodcell import artifacts
-from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, LatestRun
+from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.formatting import setting_text
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
-from bloodcell.report.rows import Row, finished, rows_of
+from bloodcell.report.rows import Row, finished
 from bloodcell.report.table import results_csv, results_table
 from bloodcell.store import Store
 
 __all__ = ["build_report", "publish"]
 
 
-def build_report(run: GridRun, info: DatasetInfo, results: Mapping[str, ExperimentResult]) -> dict[str, bytes]:
+def build_report(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, bytes]:
     """Draw and write the report; nothing is stored.
 
     Args:
         run: The grid run with the outcome of every row.
         info: The dataset it ran on.
-        results: By key, those of the rows that are done. Rows without one appear with their reason.
+        rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
 
     Returns:
         By file name below the grid run: report.md, report.html, results.csv and plots/*.png.
     """
-    rows = rows_of(run, info, results)
     pictures = _pictures(rows, " (synthetic images)" if info.synthetic else "")
     title = headline.title(run, info)
     markdown = report_markdown(title=title, **_context(run, info, rows))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report.evidence import interval_text
 from bloodcell.report.formatting import amounts, counted, extent, listed, percent, setting_text
 from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished, runs_of_one_setting, tested_alike
 from bloodcell.report.statistics import difference
@@ -38,7 +39,7 @@ def headline(rows: Sequence[Row], info: DatasetInfo) -> Headline:
 def _of_winners(winners: Sequence[FinishedRow], done: Sequence[FinishedRow], info: DatasetInfo) -> Headline:
     first, settings = winners[0], {row.setting for row in winners}
     one = len(winners) == 1
-    sentences = [f"{_what(first) if one else '(a tie)'}, on {evidence(first)}."]
+    sentences = [f"{_what(first) if one else '(a tie)'}, on {evidence(first)}{_interval(first)}."]
     if one and (seen := first.result.metrics.get("seen")):
         on = _seen_images(seen.images, first, info)
         sentences.append(f"On {on}, it reaches {percent(seen.accuracy)}.")
@@ -53,6 +54,12 @@ def _of_winners(winners: Sequence[FinishedRow], done: Sequence[FinishedRow], inf
     label = "best test accuracy" if len(done) > 1 else "test accuracy"
     figure = f"{percent(first.test.accuracy)} by {listed([row.name for row in winners])}"
     return Headline(label, figure, " ".join(sentences))
+
+
+def _interval(row: FinishedRow) -> str:
+    if "test" not in row.cells:
+        return ""
+    return f": 95% interval over cells {interval_text(row.cells['test'].accuracy)}"
 
 
 def _what(row: FinishedRow) -> str:

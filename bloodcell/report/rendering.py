@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bloodcell.report import formatting
+from bloodcell.report.evidence import interval_lines
 from bloodcell.report.table import class_lines
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -70,6 +71,7 @@ def report_markdown(**context: Any) -> str:
         "counted": formatting.counted,
         "setting": formatting.setting_text,
         "class_lines": class_lines,
+        "interval_lines": interval_lines,
     }
     return environment.get_template("report.md.j2").render(context)
 

@@ -8,6 +8,7 @@ from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, SplitMetr
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.formatting import counted, listed, noun, setting, setting_text
+from bloodcell.report.intervals import CellCounts
 
 STUDY_FIELDS = ("hidden_layers", "dense_units", "learning_rate")
 """The settings that the original study varies: every results table has their columns."""
@@ -74,9 +75,15 @@ class Row:
 
 @dataclass(frozen=True)
 class FinishedRow(Row):
-    """A row that has a result."""
+    """A row that has a result.
+
+    Attributes:
+        result: The result.
+        cells: What became of the source cells of the test and of the split seen; empty where they are not known.
+    """
 
     result: ExperimentResult
+    cells: Mapping[str, CellCounts]
 
     @property
     def test(self) -> SplitMetrics:
@@ -100,20 +107,26 @@ class FinishedRow(Row):
         return f"{run}, of which epoch {kept} is kept by early stopping ({extreme} {stopping.monitor})"
 
 
-def rows_of(run: GridRun, info: DatasetInfo, results: Mapping[str, ExperimentResult]) -> tuple[Row, ...]:
+def rows_of(
+    run: GridRun,
+    info: DatasetInfo,
+    results: Mapping[str, ExperimentResult],
+    cells: Mapping[str, Mapping[str, CellCounts]],
+) -> tuple[Row, ...]:
     """The run's rows in order. A failed row has no result, whatever `results` holds.
 
     Args:
         run: The grid run.
         info: The dataset it ran on.
         results: By key.
+        cells: By key, of those results whose source cells are known.
     """
     first = run.rows[0].config
 
     def row_of(outcome: RowOutcome) -> Row:
         images = _test_images(outcome.config, info)
         if outcome.status != "failed" and outcome.key in results:
-            return FinishedRow(outcome, first, images, results[outcome.key])
+            return FinishedRow(outcome, first, images, results[outcome.key], cells.get(outcome.key, {}))
         return Row(outcome, first, images)
 
     return tuple(map(row_of, run.rows))

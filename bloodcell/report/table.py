@@ -125,4 +125,6 @@ def _results(row: FinishedRow) -> dict[str, object]:
         if metrics := row.result.metrics.get(split):
             figures = metrics.model_dump(exclude={"classes", "confusion"})
             record |= {f"{split}_{figure}": value for figure, value in figures.items()}
+        if cells := row.cells.get(split):
+            record |= {f"{split}_accuracy_low": cells.accuracy.low, f"{split}_accuracy_high": cells.accuracy.high}
     return record

@@ -22,6 +22,8 @@ from bloodcell.config import GridConfig
 from bloodcell.data.dataset import DatasetInfo, Duplicate
 from bloodcell.grids import load_grid
 from bloodcell.report import build_report, plots
+from bloodcell.report.intervals import CellCounts
+from bloodcell.report.rows import Row, rows_of
 
 LABELS = ("EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL")
 SIZES = {"train": 8000, "validation": 2000, "test": 2500, "seen": 800}
@@ -51,15 +53,20 @@ class Figures:
 
 @dataclass(frozen=True)
 class Example:
-    """The three arguments of build_report."""
+    """What a report is made of."""
 
     run: GridRun
     info: DatasetInfo
     results: dict[str, ExperimentResult]
+    cells: Mapping[str, Mapping[str, CellCounts]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return rows_of(self.run, self.info, self.results, self.cells)
 
     @cached_property
     def files(self) -> dict[str, bytes]:
-        return build_report(self.run, self.info, self.results)
+        return build_report(self.run, self.info, self.rows)
 
     @property
     def markdown(self) -> str:

@@ -15,7 +15,7 @@ CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
 
 
 def reflections(example):
-    return reflect(rows_of(example.run, example.info, example.results))
+    return reflect(rows_of(example.run, example.info, example.results, example.cells))
 
 
 def layers(make, figures, accuracies, **options):

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
-from bloodcell.report import build_report, publish
+from bloodcell.report import publish
 from bloodcell.store import LocalStore
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -106,9 +107,7 @@ def test_splits_are_described_as_they_were_made(make, figures, grid):
 def test_provenance_tells_data_split_code_and_keys(make, figures, grid):
     example = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN)
     rows = (example.run.rows[0], example.run.rows[1].model_copy(update={"status": "reused"}))
-    text = build_report(example.run.model_copy(update={"rows": rows}), example.info, example.results)[
-        "report.md"
-    ].decode()
+    text = replace(example, run=example.run.model_copy(update={"rows": rows})).markdown
     for fact in (
         "| command | python -m flows.grid --grid blood-cell |",
         "| size | 12,500 images, 348 source cells |",

@@ -10,7 +10,7 @@ from bloodcell.report.table import class_lines, results_csv, results_table
 
 
 def rows(example):
-    return rows_of(example.run, example.info, example.results)
+    return rows_of(example.run, example.info, example.results, example.cells)
 
 
 def table(example):
@@ -75,7 +75,7 @@ def test_a_failed_row_has_no_figures_even_if_an_old_result_is_handed_in(make, fi
     grid = GridConfig(name="g", experiments={"a": {}})
     example = make(grid, {"a": figures(0.5)})
     failed = example.run.model_copy(update={"rows": (example.run.rows[0].model_copy(update={"status": "failed"}),)})
-    line = lines(results_table(rows_of(failed, example.info, example.results)))["a"]
+    line = lines(results_table(rows_of(failed, example.info, example.results, example.cells)))["a"]
     assert line["Accuracy"].text == "failed: the store holds no result under its key"
 
 

@@ -79,6 +79,6 @@ def make_rows():
             for name, value in outcomes.items()
         }
         built = build(grid, figures, **options)
-        return rows_of(built.run, built.info, built.results), built.info
+        return rows_of(built.run, built.info, built.results, built.cells), built.info
 
     return make

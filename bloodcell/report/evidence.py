@@ -1,0 +1,54 @@
+"""A row's figures with their intervals, and what new cells cost against cells that it has seen."""
+
+import math
+from collections.abc import Iterator
+
+from bloodcell.report.formatting import percent, points
+from bloodcell.report.intervals import Interval
+from bloodcell.report.rows import FinishedRow
+
+Line = tuple[str, str, str, str]
+"""What it is, its value, its 95% interval, and the number of source cells behind it."""
+
+
+def interval_lines(row: FinishedRow) -> tuple[Line, ...]:
+    """The test figures, and the difference between cells that were seen in training and new ones.
+
+    Empty where source cells are not known.
+    """
+    return tuple(_lines(row)) if "test" in row.cells else ()
+
+
+def interval_text(interval: Interval) -> str:
+    """`81.20% to 92.45%`."""
+    return f"{percent(interval.low)} to {percent(interval.high)}"
+
+
+def _lines(row: FinishedRow) -> Iterator[Line]:
+    test = row.cells["test"]
+    yield _line("Accuracy on new cells", test.accuracy)
+    if "seen" in row.cells:
+        seen = row.cells["seen"].accuracy
+        yield _line("Accuracy on seen cells", seen)
+        yield _gain(seen, test.accuracy)
+    yield _line("Balanced accuracy", test.balanced_accuracy)
+    yield _line("Macro F1", test.macro_f1)
+    for number, figures in enumerate(row.test.classes):
+        if figures.images:
+            yield _line(f"Recall of {figures.label}", test.recall(number))
+
+
+def _line(name: str, interval: Interval) -> Line:
+    return name, percent(interval.value), interval_text(interval), f"{interval.cells:,}"
+
+
+def _gain(seen: Interval, new: Interval) -> Line:
+    """What a random split would add to the figure.
+
+    The interval is put together from the two, which are of different cells: "MOVER", Zou and Donner (2008),
+    "Construction of confidence limits about effect measures", Statistics in Medicine 27:1693.
+    """
+    change = seen.value - new.value
+    low = change - math.hypot(seen.value - seen.low, new.high - new.value)
+    high = change + math.hypot(seen.high - seen.value, new.value - new.low)
+    return "Gain from having seen the cell", f"{points(change)} points", f"{points(low)} to {points(high)}", ""

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bloodcell.artifacts import ExperimentResult
+from bloodcell.report.evidence import interval_lines
+from bloodcell.report.intervals import cell_counts
+from tests.report.conftest import LABELS
+from tests.report.test_intervals import draw
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
+def predictions(seed: int, seen: bool = True) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    tables = [draw(rng).assign(split="test")]
+    if seen:
+        tables.append(draw(rng, concentration=50, cells=(60, 20, 12, 150), images=(3, 3, 3, 3)).assign(split="seen"))
+    table = pd.concat(tables, ignore_index=True)
+    names = {"EOS": LABELS[0], "LYM": LABELS[1], "MON": LABELS[2], "NEU": LABELS[3]}
+    return table.replace({"label": names, "predicted": names})
+
+
+@pytest.fixture
+def example(make, figures, grid):
+    built = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)}, sources={"test": 68, "train": 254,
+                 "validation": 50, "seen": 242})  # fmt: skip
+    cells = {key: cell_counts(predictions(number), LABELS) for number, key in enumerate(built.results)}
+    return replace(built, cells=cells)
+
+
+def test_new_cells_stand_beside_seen_ones_with_their_difference(example):
+    lines = {line[0]: line[1:] for line in interval_lines(example.rows[0])}
+    cells = next(iter(example.cells.values()))
+    assert list(lines) == [
+        "Accuracy on new cells", "Accuracy on seen cells", "Gain from having seen the cell", "Balanced accuracy",
+        "Macro F1", *(f"Recall of {label}" for label in LABELS),
+    ]  # fmt: skip
+    new, seen = cells["test"].accuracy, cells["seen"].accuracy
+    assert lines["Accuracy on new cells"] == (f"{new.value:.2%}", f"{new.low:.2%} to {new.high:.2%}", "68")
+    assert lines["Accuracy on seen cells"][2] == "242"
+    assert lines["Recall of MONOCYTE"][2] == "4"
+    assert lines["Gain from having seen the cell"][0] == f"{(seen.value - new.value) * 100:+.2f} points".replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def test_the_difference_is_wider_than_either(example):
+    cells = next(iter(example.cells.values()))
+    low, high = interval_lines(example.rows[0])[2][2].replace("\N{MINUS SIGN}", "-").split(" to ")
+    width = (float(high) - float(low)) / 100
+    assert width > cells["test"].accuracy.high - cells["test"].accuracy.low > 0
+    assert width > cells["seen"].accuracy.high - cells["seen"].accuracy.low > 0
+
+
+def test_the_report_has_them_for_each_row_and_its_first_words_that_of_the_best(example):
+    assert example.markdown.count("| On the test | Value | 95% interval | Source cells |") == 2
+    best = example.cells[example.rows[1].outcome.key]["test"].accuracy
+    assert f"source cells: 95% interval over cells {best.low:.2%} to {best.high:.2%}." in example.opening
+    assert example.markdown.count("The 95% intervals resample source cells") == 1
+    assert "test_accuracy_low" in example.files["results.csv"].decode().splitlines()[0]
+
+
+def test_where_cells_are_unknown_there_are_no_intervals(make, figures, grid):
+    example = make(grid, {"a": figures(0.8), "b": figures(0.9)})
+    assert interval_lines(example.rows[0]) == ()
+    assert "95% interval" not in example.markdown
+
+
+def test_predictions_that_are_not_those_of_the_result_are_refused(store, make, figures, grid):
+    from bloodcell import artifacts
+    from bloodcell.errors import CorruptObjectError
+
+    result: ExperimentResult = next(iter(make(grid, {"a": figures(0.8), "b": "x"}).results.values()))
+    result = result.model_copy(update={"files": {"predictions.parquet": "0" * 64}})
+    store.write(artifacts.experiment(result.key, "predictions.parquet"), b"others")
+    with pytest.raises(CorruptObjectError, match="SHA-256"):
+        artifacts.read_predictions(store, result)

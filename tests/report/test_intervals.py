@@ -1,0 +1,120 @@
+"""Intervals of figures whose truth is known, because the cells are drawn from a population that is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from bloodcell.report.intervals import CellCounts
+
+LABELS = ("EOS", "LYM", "MON", "NEU")
+CELLS = (13, 6, 4, 45)  # as behind Kaggle's TEST
+IMAGES = (48, 103, 155, 14)  # of each cell there
+RECALLS = (0.85, 0.9, 0.8, 0.9)
+
+
+def draw(rng, cells=CELLS, images=IMAGES, concentration=0.6) -> pd.DataFrame:
+    """Cells that are nearly all right or nearly all wrong, as augmented images of one cell are."""
+    tables = []
+    for label, count, size, recall in zip(LABELS, cells, images, RECALLS, strict=True):
+        chance = rng.beta(recall * concentration, (1 - recall) * concentration, count)
+        right = rng.random((count, size)) < chance[:, None]
+        others = np.array([other for other in LABELS if other != label])
+        called = np.where(right, label, others[rng.integers(0, 3, right.shape)])
+        names = np.repeat([f"{label}-{number}" for number in range(count)], size)
+        tables.append(pd.DataFrame({"source": names, "label": label, "predicted": called.ravel()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def truths(cells=CELLS, images=IMAGES) -> dict[str, float]:
+    sizes = np.array(cells) * np.array(images)
+    confusion = np.array([[n * (1 - r) / 3] * 4 for n, r in zip(sizes, RECALLS, strict=True)])
+    np.fill_diagonal(confusion, sizes * np.array(RECALLS))
+    f1 = 2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))
+    return {
+        "accuracy": np.average(RECALLS, weights=sizes),
+        "balanced_accuracy": np.mean(RECALLS),
+        "macro_f1": f1.mean(),
+    }
+
+
+def test_the_values_are_those_of_scikit_learn():
+    images = draw(np.random.default_rng(0))
+    counts = CellCounts.of(images, LABELS)
+    assert counts.accuracy.value == pytest.approx((images["label"] == images["predicted"]).mean())
+    assert counts.balanced_accuracy.value == pytest.approx(
+        balanced_accuracy_score(images["label"], images["predicted"])
+    )
+    assert counts.macro_f1.value == pytest.approx(f1_score(images["label"], images["predicted"], average="macro"))
+    assert (counts.accuracy.cells, counts.recall(0).cells, counts.recall(2).cells) == (68, 13, 4)
+
+
+def coverage(rng, trials, truth, **options) -> dict[str, float]:
+    hits = dict.fromkeys(truth, 0)
+    for _ in range(trials):
+        counts = CellCounts.of(draw(rng, **options), LABELS)
+        for figure, true in truth.items():
+            interval = getattr(counts, figure)
+            hits[figure] += interval.low <= true <= interval.high
+    return {figure: hit / trials for figure, hit in hits.items()}
+
+
+def test_the_intervals_cover_the_truth_nineteen_times_in_twenty_where_classes_have_cells_enough():
+    cells, images = (30, 30, 30, 30), (20, 20, 20, 20)
+    found = coverage(np.random.default_rng(1), 300, truths(cells, images), cells=cells, images=images)
+    assert all(0.92 <= share <= 0.98 for share in found.values()), found
+
+
+def test_and_nearly_so_where_a_class_has_four_cells():
+    found = coverage(np.random.default_rng(2), 300, truths())
+    assert all(0.88 <= share <= 0.98 for share in found.values()), found
+
+
+def test_counting_images_would_cover_a_third_of_the_time():
+    rng, hits = np.random.default_rng(3), 0
+    for _ in range(100):
+        images = draw(rng)
+        right = int((images["label"] == images["predicted"]).sum())
+        naive = stats.binomtest(right, len(images)).proportion_ci(method="wilson")
+        hits += naive.low <= truths()["accuracy"] <= naive.high
+    assert hits < 50
+
+
+def test_where_all_cells_agree_the_interval_is_that_of_so_many_cells():
+    images = pd.DataFrame({"source": np.repeat(["a", "b", "c", "d"], 100), "label": "MON", "predicted": "MON"})
+    counts = CellCounts.of(images, LABELS)
+    assert (counts.accuracy.value, counts.accuracy.high) == (1.0, 1.0)
+    assert counts.accuracy.low == pytest.approx(0.025 ** (1 / 4))
+    assert counts.recall(2).low == counts.accuracy.low
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+def test_few_cells_have_a_wide_interval(cells):
+    images = pd.DataFrame(
+        {"source": np.repeat(["a", "b"][:cells], 50), "label": "MON", "predicted": ["MON", "NEU"] * 25 * cells}
+    )
+    interval = CellCounts.of(images, LABELS).accuracy
+    assert interval.low < 0.2
+    assert interval.high > 0.8
+
+
+def test_a_class_of_one_cell_is_resampled_with_the_smallest_other():
+    images = draw(np.random.default_rng(4), cells=(13, 6, 1, 45))
+    counts = CellCounts.of(images, LABELS)
+    assert np.bincount(counts.strata).tolist() == [13, 7, 0, 45]
+    assert 0 <= counts.accuracy.low < counts.accuracy.value < counts.accuracy.high <= 1
+
+
+def test_a_cell_of_two_labels_is_one_cell():
+    images = pd.DataFrame(
+        {"source": ["a"] * 3 + ["b"] * 3, "label": ["EOS", "EOS", "NEU"] * 2, "predicted": ["EOS", "NEU", "NEU"] * 2}
+    )
+    counts = CellCounts.of(images, LABELS)
+    assert counts.confusion.shape == (2, 4, 4)
+    assert counts.recall(3).cells == 2
+
+
+def test_the_same_cells_have_the_same_interval():
+    images = draw(np.random.default_rng(5))
+    assert CellCounts.of(images, LABELS).accuracy == CellCounts.of(images, LABELS).accuracy
