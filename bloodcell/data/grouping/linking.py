@@ -113,4 +113,5 @@ def _untried(pairs: Sequence[Pair], members: npt.NDArray[np.int32], tried: set[t
 def _components(links: Sequence[Pair], count: int) -> npt.NDArray[np.int32]:
     rows, columns = np.array([(pair.first, pair.second) for pair in links]).T
     graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
+    members: npt.NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return members
