@@ -103,14 +103,23 @@ def read_manifest(store: Store, info: DatasetInfo) -> pd.DataFrame:
     Raises:
         CorruptObjectError: Its bytes are not those that dataset.json records.
     """
-    name = artifacts.dataset(info.name, info.version, "manifest.parquet")
+    return pd.read_parquet(io.BytesIO(read_checked(store, info, "manifest.parquet", info.manifest_sha256)))
+
+
+def read_checked(store: Store, info: DatasetInfo, file: str, sha256: str) -> bytes:
+    """The bytes of an object of a dataset version.
+
+    Raises:
+        CorruptObjectError: They are not those that dataset.json records.
+    """
+    name = artifacts.dataset(info.name, info.version, file)
     data = store.read(name)
-    if hashlib.sha256(data).hexdigest() != info.manifest_sha256:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise CorruptObjectError(
-            f"{name} in {store.url} does not have the SHA-256 {info.manifest_sha256}",
+            f"{name} in {store.url} does not have the SHA-256 {sha256}",
             remedy="delete that version's folder and push the dataset again",
         )
-    return pd.read_parquet(io.BytesIO(data))
+    return data
 
 
 def manifest_bytes(manifest: pd.DataFrame) -> bytes:

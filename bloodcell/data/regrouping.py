@@ -16,12 +16,13 @@ from bloodcell.data.dataset import (
     manifest_version,
     point_latest,
     publish,
+    read_checked,
     read_info,
     read_manifest,
 )
 from bloodcell.data.grouping import Groups, link
 from bloodcell.data.grouping.linking import Bars
-from bloodcell.errors import CorruptObjectError, DatasetError
+from bloodcell.errors import DatasetError
 from bloodcell.store import Store
 from bloodcell.values import Frozen
 
@@ -152,11 +153,4 @@ def _with_two(manifest: pd.DataFrame, column: str) -> tuple[str, ...]:
 
 def _images(store: Store, info: DatasetInfo) -> Iterator[bytes]:
     for shard, digest in info.shards.items():
-        name = artifacts.dataset(info.name, info.version, shard)
-        data = store.read(name)
-        if (received := hashlib.sha256(data).hexdigest()) != digest:
-            raise CorruptObjectError(
-                f"{name} in {store.url} has the SHA-256 {received}, not {digest}",
-                remedy="delete that version's folder and push the dataset again",
-            )
-        yield from tfrecord.decode(data)
+        yield from tfrecord.decode(read_checked(store, info, shard, digest))

@@ -1,6 +1,4 @@
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,13 +8,8 @@ from bloodcell.data.dataset import read_info, read_manifest
 from bloodcell.data.ingest import push
 from bloodcell.data.regrouping import Disagreement, Grouping, group
 from bloodcell.errors import CorruptObjectError, DatasetError
-from tests.data.test_grouping import augmented, smear
+from tests.data.test_grouping import augmented, bars, smear
 from tests.data.test_grouping import jpeg as encoded
-
-
-@contextmanager
-def bars(label: str) -> Iterator[object]:
-    yield lambda done, total: None
 
 
 @pytest.fixture
