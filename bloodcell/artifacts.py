@@ -136,6 +136,36 @@ class RowOutcome(Frozen):
     exit_code: int = Field(0, description="The experiment's exit code; 0 unless it failed.")
 
 
+class SplitSettings(Frozen):
+    """The settings that decide which images train, validate and test; `ExperimentConfig` describes them."""
+
+    split: str
+    seed: int
+    validation_fraction: float
+    test_fraction: float
+    seen_fraction: float
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Self:
+        """Those of a configuration."""
+        return cls.model_validate(config, from_attributes=True)
+
+
+class Leakage(Frozen):
+    """How many evaluation images have a sibling, another image of the same source cell, in training."""
+
+    images: int
+    leaked: int | None = Field(description="Those with a sibling in training; none where source cells are not known.")
+
+
+class LeakageAudit(Frozen):
+    """What training gives away of the images that a split evaluates on."""
+
+    settings: SplitSettings
+    validation: Leakage
+    test: Leakage
+
+
 class LatestVersion(Frozen):
     """The object datasets/<name>/latest.json."""
 
@@ -160,6 +190,9 @@ class GridRun(Frozen):
     started: datetime
     finished: datetime
     command: str = Field("", description="The command that ran it.")
+    leakage: tuple[LeakageAudit, ...] = Field(
+        (), description="One for each distinct split of the rows, but for those that the dataset does not allow."
+    )
 
 
 def experiment(key: str, file: str) -> str:

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def coloured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def coloured(store: LocalStore, coloured_folder: Path) -> DatasetInfo:
     """The coloured set in the store, as dataset `coloured`."""
     return push(store, coloured_folder, name="coloured")
+
+
+@pytest.fixture
+def celled(store: LocalStore, coloured_folder: Path, tmp_path: Path) -> DatasetInfo:
+    """The coloured set with its source cells named, four images of each, as dataset `celled`."""
+    folder = shutil.copytree(coloured_folder, tmp_path / "celled")
+    lines = ["path,source"]
+    for label in COLOURS:
+        lines += [f"TRAIN/{label}/_{number}.jpeg,train-{label}-{number // 4}" for number in range(24)]
+        lines += [f"TEST/{label}/_{number}.jpeg,test-{label}-{number // 4}" for number in range(8)]
+    (folder / "sources.csv").write_text("\n".join(lines))
+    return push(store, folder, name="celled")
 
 
 @pytest.fixture

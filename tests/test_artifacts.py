@@ -1,9 +1,19 @@
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import ValidationError
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec, LatestRun
-from bloodcell.config import ExperimentConfig
+from bloodcell.artifacts import (
+    ExperimentSpec,
+    GridRun,
+    LatestRun,
+    Leakage,
+    LeakageAudit,
+    RowOutcome,
+    SplitSettings,
+)
+from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 
 
@@ -39,6 +49,29 @@ def test_weights_that_only_this_machine_can_read_make_no_experiment():
     for config in ({"weights": "/tmp/a.weights.h5"}, {"weights": "weights/a.weights.h5"}):
         with pytest.raises(ValidationError, match="an object of the store and its SHA-256"):
             key(**config)
+
+
+def test_a_grid_run_of_before_leakage_was_audited_is_read(store):
+    grid = GridConfig(name="g", experiments={"a": {}})
+    (row,) = grid.rows
+    outcome = RowOutcome(name="a", key="k", config=row.config, changed={}, status="trained")
+    audit = LeakageAudit(
+        settings=SplitSettings.of(row.config),
+        validation=Leakage(images=2, leaked=0),
+        test=Leakage(images=3, leaked=None),
+    )
+    now = datetime.now(UTC)
+    run = GridRun(
+        run_id="r", grid=grid, dataset="d", dataset_version="1", code_version="c", rows=(outcome,), started=now,
+        finished=now, leakage=(audit,),
+    )  # fmt: skip
+    assert run.model_dump(mode="json")["leakage"][0]["settings"] == {
+        "split": "source", "seed": 0, "validation_fraction": 0.2, "test_fraction": 0.2, "seen_fraction": 0.1
+    }  # fmt: skip
+    artifacts.write_model(store, "new.json", run)
+    assert artifacts.read_model(store, "new.json", GridRun) == run
+    store.write("old.json", run.model_dump_json(exclude={"leakage"}).encode())
+    assert artifacts.read_model(store, "old.json", GridRun) == run.model_copy(update={"leakage": ()})
 
 
 def test_what_does_not_validate_is_corrupt(store):

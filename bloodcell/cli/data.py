@@ -9,6 +9,8 @@ import click
 from bloodcell.cli.terminal import configured_store, printable, progress_bar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bloodcell.data.dataset import DatasetInfo
 
 
@@ -70,10 +72,14 @@ def list_datasets() -> None:
 @data.command()
 @click.argument("dataset")
 def show(dataset: str) -> None:
-    """Describe DATASET: `name`, or `name@version`."""
-    from bloodcell.data.dataset import read_info
+    """Describe DATASET (`name`, or `name@version`), and what each split of it leaks into the evaluation."""
+    from bloodcell.data.dataset import read_info, read_manifest
 
-    click.echo(_description(read_info(configured_store(), dataset)))
+    store = configured_store()
+    info = read_info(store, dataset)
+    click.echo(_description(info))
+    if info.sources_known:
+        click.echo(_leakage(read_manifest(store, info)))
 
 
 @data.command()
@@ -99,6 +105,22 @@ def _push(source: Path, name: str, skip_unreadable: bool) -> None:
             configured_store(), source, name=name, skip_unreadable=skip_unreadable, progress=reading, storing=storing
         )
     click.echo(_description(info))
+
+
+def _leakage(manifest: "pd.DataFrame") -> str:
+    """What each protocol would leak with the default fractions and seed 0; source cells are known."""
+    from bloodcell.config import ExperimentConfig
+    from bloodcell.data.leakage import SIBLING, audit_splits, described
+
+    configs = [ExperimentConfig(split=protocol) for protocol in ("source", "folder", "pooled")]
+    return "\n".join(
+        "  leakage: "
+        + (
+            described([audit], "test", "validation")
+            or f"no test or validation image with split {audit.settings.split} has {SIBLING}"
+        )
+        for audit in audit_splits(manifest, configs, sources_known=True)
+    )
 
 
 def _description(info: "DatasetInfo") -> str:

@@ -31,6 +31,20 @@ def test_the_synthetic_set_is_published_and_called_so_wherever_it_is_shown(run, 
         assert f"mine@{info.version}" in text
 
 
+def test_a_set_is_shown_with_what_each_split_leaks(run):
+    assert "leakage" not in run("data", "synthesize")
+    source, folder, pooled = run("data", "show", "synthetic").splitlines()[-3:]
+    assert source.startswith("  leakage: no test or validation image with split source has a sibling (")
+    assert folder.startswith("  leakage: 4 of 4 validation images with split folder have a sibling (")
+    assert "test images" in pooled
+    assert "with split pooled have a sibling (" in pooled
+
+
+def test_of_a_set_of_unknown_cells_no_leakage_is_shown(run, coloured):
+    assert "not known" in run("data", "show", "coloured")
+    assert "leakage" not in run("data", "show", "coloured")
+
+
 def test_the_synthetic_images_alone(run, store, tmp_path):
     run("data", "synthesize", "--to", str(tmp_path / "images"))
     assert len(list((tmp_path / "images").rglob("*.jpeg"))) == 4 * (2 + 1) * 2 + 4
