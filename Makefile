@@ -6,6 +6,7 @@
 #   make check                         format, lint and types
 #   make grid DATA=<zip or folder>     the seven experiments on your images
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [DATASET=<name of the set in the store>]
+#                [STRICT=1] refuses to test or validate on images with a sibling in training
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
 #   make up                            a Prefect server, an S3 server and a worker on this machine, without Docker
@@ -20,6 +21,7 @@ EXTRA ?= $(or $(MADE_FOR),cpu)
 GRID ?= blood-cell
 DATASET ?= blood-cells
 SET ?=
+STRICT ?=
 IMAGE ?= bloodcell:$(EXTRA)
 BASE ?=
 BUILD_FLAGS ?=
@@ -27,7 +29,8 @@ STACK ?= .local
 INTEGRATION ?= tests/integration
 
 BIN := .venv/bin
-RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)')
+RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)') \
+  $(if $(STRICT),--strict)
 INSTALLED := .venv/extra
 SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
 HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none

@@ -75,6 +75,8 @@ def grid(
     dataset: str | None = None,
     overrides: Overrides | None = None,
     start_within_hours: float | None = None,
+    *,
+    strict: bool = False,
     command: str = "",
 ) -> State[GridRun]:
     """Run the experiments of a grid that have no result yet, and report on all of them.
@@ -85,6 +87,8 @@ def grid(
         overrides: Fields of ExperimentConfig to set in the grid's base, and their values.
         start_within_hours: Hours after its scheduled start in which a run may begin; later it skips itself. For
             schedules; any time where left out.
+        strict: Whether to refuse a grid that tests or validates on images with a sibling in training, or of unknown
+            source cells.
         command: The command that started the run, for the report's provenance.
     """
     started = datetime.now(UTC)
@@ -98,7 +102,7 @@ def grid(
     config = resolve(grid, dataset, overrides)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    planned = plan_grid(store, config)
+    planned = plan_grid(store, config, strict=strict)
     runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
     _INTERRUPTIBLE.append(runner)
     runner.prepare(get_run_logger().info)
@@ -113,6 +117,7 @@ def grid(
         started=started,
         finished=datetime.now(UTC),
         command=command,
+        leakage=planned.leakage,
     )
     return conclusion(run, report_grid(store, run, planned.dataset))
 
@@ -123,8 +128,9 @@ def grid(
 )
 @click.option("--dataset", help="Dataset in the store, instead of the grid's own: `name` or `name@version`.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
+@click.option("--strict", is_flag=True, help="Refuse to test or validate on images with a sibling in training.")
 @click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
-def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bool) -> None:
+def main(name: str, dataset: str | None, assignments: tuple[str, ...], strict: bool, check: bool) -> None:
     """Run a grid: train what has no result yet, then report on all of it.
 
     \b
@@ -138,7 +144,7 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bo
             return
         # The flow plans too; what is wrong is told here without a server and a traceback.
         store = open_store(load_settings().store)
-        plan(store, config)
+        plan(store, config, strict=strict)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -146,7 +152,7 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], check: bo
         signal.signal(signal.SIGINT, _interrupted)
     command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
     with temporary_settings(_EMBEDDED_SERVER):
-        state = grid(grid=name, dataset=dataset, overrides=overrides, command=command, return_state=True)
+        state = grid(grid=name, dataset=dataset, overrides=overrides, strict=strict, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
     if run := run_of(store, config.name, str(state.state_details.flow_run_id)):
         click.echo(state.message)

@@ -8,9 +8,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec
+from bloodcell.artifacts import ExperimentSpec, LeakageAudit
 from bloodcell.config import GridConfig, GridRow
-from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
+from bloodcell.data.leakage import audit_splits, objection
 from bloodcell.errors import GridError
 from bloodcell.provenance import code_version
 from bloodcell.store import Store
@@ -33,17 +34,29 @@ class Plan:
     grid: GridConfig
     dataset: DatasetInfo
     rows: tuple[PlannedRow, ...]
+    leakage: tuple[LeakageAudit, ...]
 
 
-def plan(store: Store, grid: GridConfig) -> Plan:
+def plan(store: Store, grid: GridConfig, *, strict: bool = False) -> Plan:
     """Resolve a grid against the store. Weights files are put into the store; nothing else is written.
+
+    Args:
+        store: Where dataset, weights and results are.
+        grid: What is to be run.
+        strict: Whether to refuse a split that evaluates on siblings of training images, or may.
 
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
+        CorruptObjectError: The dataset's manifest is not the one recorded.
+        DatasetError: A strict plan has leakage, or source cells are unknown; nothing was written.
         WeightsError: A weights file is missing or not the one named.
         GridError: Two rows turn out to be one experiment.
     """
     info = read_info(store, grid.dataset)
+    configs = [row.config for row in grid.rows]
+    leakage = audit_splits(read_manifest(store, info), configs, sources_known=info.sources_known)
+    if strict and (refused := objection(leakage, info.name)):
+        raise refused
     stage = cache(lambda weights, digest: stage_weights(store, weights, digest))  # rows mostly share one file
     rows = []
     for row in grid.rows:
@@ -56,7 +69,7 @@ def plan(store: Store, grid: GridConfig) -> Plan:
         )
         rows.append(PlannedRow(row, spec, artifacts.is_done(store, spec.key)))
     _refuse_twins(rows)
-    return Plan(grid, info, tuple(rows))
+    return Plan(grid, info, tuple(rows), leakage)
 
 
 def _refuse_twins(rows: list[PlannedRow]) -> None:
@@ -70,14 +83,16 @@ def _refuse_twins(rows: list[PlannedRow]) -> None:
 
 
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
-def plan_grid(store: Store, grid: GridConfig) -> Plan:
+def plan_grid(store: Store, grid: GridConfig, *, strict: bool = False) -> Plan:
     """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused."""
-    planned = plan(store, grid)
+    planned = plan(store, grid, strict=strict)
     for item in planned.rows:
         if not item.done:
             artifacts.write_model(store, artifacts.experiment(item.spec.key, "config.json"), item.spec)
     logger = get_run_logger()
     logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
+    if leakage := objection(planned.leakage, planned.dataset.name):
+        logger.warning("%s", leakage)
     for item in planned.rows:
         logger.info("%-10s %s  %s", "reuse" if item.done else "train", item.spec.key, item.row.name)
     return planned

@@ -113,6 +113,23 @@ def test_a_grid_or_dataset_that_is_not_there(command, arguments, code, named):
     assert named in said
 
 
+@pytest.mark.parametrize(
+    ("dataset", "named", "remedy"),
+    [
+        ("celled", "test images and 15 of 15 validation images with split pooled have a sibling", "set split: source"),
+        ("coloured", "the source cells of coloured are not known", "bloodcell data group coloured"),
+    ],
+)
+def test_leakage_where_none_is_accepted(command, store, celled, coloured, dataset, named, remedy):
+    arguments = ["--dataset", dataset, "--set", "split=pooled", "--set", "weights=none", "--set", "batch_size=8"]
+    code, said = command(flow.main, *arguments, "--strict")
+    assert code == 65
+    assert named in said
+    assert remedy in said.partition("Remedy: ")[2]
+    assert "Traceback" not in said
+    assert [path.name for path in store.root.iterdir()] == ["datasets"]
+
+
 def test_a_check_finds_what_is_wrong_without_a_dataset(command):
     code, said = command(flow.main, "--dataset", "none", "--set", "epochs=0", "--check")
     assert code == 78

@@ -2,7 +2,9 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
-from bloodcell.errors import GridError, ObjectNotFoundError
+from bloodcell.data.dataset import read_manifest
+from bloodcell.errors import DatasetError, GridError, ObjectNotFoundError
+from tasks import plan as module
 from tasks.plan import plan
 
 
@@ -48,3 +50,44 @@ def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small)
     missing = grid(small).model_copy(update={"dataset": "other"})
     with pytest.raises(ObjectNotFoundError, match=r"dataset is 'other'.*holds coloured"):
         plan(store, missing)
+
+
+def test_each_distinct_split_is_audited_on_one_reading_of_the_manifest(store, celled, small, monkeypatch):
+    readings = []
+    monkeypatch.setattr(module, "read_manifest", lambda *where: readings.append(where) or read_manifest(*where))
+    rows = {"c": {"dense_units": 16}, "d": {"split": "pooled"}, "e": {"split": "pooled", "test_fraction": 0.999}}
+    planned = plan(store, grid(small, **rows).model_copy(update={"dataset": "celled"}))
+    assert [(audit.settings.split, audit.settings.seed) for audit in planned.leakage] == [
+        ("source", 0), ("source", 1), ("pooled", 0)
+    ]  # fmt: skip
+    assert [audit.test.leaked for audit in planned.leakage][:2] == [0, 0]
+    assert planned.leakage[2].test.leaked > 0
+    assert len(planned.rows) == 5  # the split that leaves a class without training images fails its own row
+    assert len(readings) == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes", "problem"),
+    [
+        ("celled", {"split": "pooled"}, "test images and .* validation images with split pooled have a sibling"),
+        ("celled", {"split": "folder"}, "^15 of 15 validation images with split folder have a sibling"),
+        ("coloured", {}, "the source cells of coloured are not known"),
+    ],
+)
+def test_a_strict_plan_refuses_leakage_and_writes_nothing(
+    store, celled, coloured, small, tmp_path, dataset, changes, problem
+):
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(b"weights")
+    rows = {"c": changes | {"weights": str(path), "seed": 2}}
+    leaking = grid(small, **rows).model_copy(update={"dataset": dataset})
+    before = set(store.root.rglob("*"))
+    with pytest.raises(DatasetError, match=problem):
+        plan(store, leaking, strict=True)
+    assert set(store.root.rglob("*")) == before
+    assert len(plan(store, leaking).rows) == 3
+
+
+def test_a_strict_plan_accepts_a_split_by_source(store, celled, small):
+    held = grid(small).model_copy(update={"dataset": "celled"})
+    assert plan(store, held, strict=True) == plan(store, held)
