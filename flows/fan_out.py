@@ -9,6 +9,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bloodcell.artifacts import GridRun, RowOutcome
+from bloodcell.data.leakage import warning
 from bloodcell.errors import BloodcellError
 from bloodcell.report.formatting import counted
 from bloodcell.store import Store
@@ -57,15 +58,16 @@ def outcome(planned: PlannedRow, future: PrefectFuture[Any]) -> RowOutcome:
 
 
 def conclusion(run: GridRun, url: str) -> State[GridRun]:
-    """The state in which the flow ends: Failed where an experiment is, with each reason once.
+    """The state in which the flow ends: Failed where an experiment is, with each reason once; it tells leakage too.
 
     Args:
         run: The grid run with the outcome of every row.
         url: Where its report is.
     """
     failed = [row for row in run.rows if row.status == "failed"]
+    leakage = list(filter(None, [warning(run.leakage)]))
     if not failed:
-        return Completed(message=f"report: {url}", data=run)
+        return Completed(message="\n".join([*leakage, f"report: {url}"]), data=run)
     rows_of: dict[str, list[str]] = {}
     for row in failed:
         rows_of.setdefault(row.reason, []).append(row.name)
@@ -75,6 +77,7 @@ def conclusion(run: GridRun, url: str) -> State[GridRun]:
             [
                 f"{len(failed)} of {counted(len(run.rows), 'experiment')} failed.",
                 *(f"{_names(names)}: {reason.rstrip('.')}." for reason, names in rows_of.items()),
+                *leakage,
                 f"Report: {url}",
             ]
         ),

@@ -9,8 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun
+from bloodcell.artifacts import ExperimentResult, GridRun, LeakageAudit
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.data.leakage import warning
 from bloodcell.report import build_report, publish
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
@@ -50,7 +51,7 @@ def show_in_prefect(
 ) -> None:
     """Create the artifacts `results-<grid>` and `report-<grid>` of the current task run."""
     now = datetime.now(UTC)
-    summary = escape(summary_of(rows, info))
+    summary = escape(summary_of(rows, info, run.leakage))
     create_table_artifact(
         prefect_artifacts.results_table(store, rows),
         key=artifact_key("results", run.grid.name),
@@ -63,8 +64,12 @@ def show_in_prefect(
     )
 
 
-def summary_of(rows: Sequence[Row], info: DatasetInfo) -> str:
-    """The best figure and how many rows have none, for one who looks no further."""
+def summary_of(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> str:
+    """Leakage, the best figure and how many rows have none, for one who looks no further."""
+    return " ".join(filter(None, [warning(leakage), _result_of(rows, info)]))
+
+
+def _result_of(rows: Sequence[Row], info: DatasetInfo) -> str:
     best = headline(rows, info)
     if not best.figure:
         return best.rest

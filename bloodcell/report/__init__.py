@@ -79,7 +79,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str
         "any_result": bool(finished(rows)),
         "splits": SPLITS,
         "headline": headline.headline(rows, info),
-        "cautions": cautions(rows, info),
+        "cautions": cautions(rows, info, run.leakage),
         "table": results_table(rows),
         "bold": notes.bold(rows),
         "seen": notes.seen(rows, info),

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bloodcell.artifacts import LeakageAudit
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.data.leakage import SIBLING, described
 from bloodcell.report.formatting import counted, listed, noun
 from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, finished, tested_alike, unfinished
 
@@ -14,9 +16,9 @@ _MACHINE = {"device": "device", "processor": "processor", "threads": "number of 
 """What learning time depends on beside the settings, by key of the environment."""
 
 
-def cautions(rows: Sequence[Row], info: DatasetInfo) -> tuple[Caution, ...]:
+def cautions(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> tuple[Caution, ...]:
     """What limits the figures, gravest first."""
-    return (*_of_data(rows, info), *_of_comparison(finished(rows)))
+    return (*_of_data(rows, info), *_of_split(rows, info, leakage), *_of_comparison(finished(rows)))
 
 
 def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
@@ -26,26 +28,24 @@ def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
         names = listed([row.name for row in failed])
         have = f"{len(failed)} of {counted(len(rows), 'row')} ended without a result: {names}. The reasons stand below."
         yield "Failed rows", have
-    protocols = list(dict.fromkeys(row.config.split for row in rows))
-    if "pooled" in protocols:
-        siblings = (
-            "All images are pooled before they are split, so test images may have siblings (other images of the "
-            "same cell) in training. Accuracy on new cells may be far lower."
-        )
-        yield "Pooled split", siblings
-    if not info.sources_known:
-        unknown = (
-            "Images of one cell are not independent; without the source cells no interval can be given. "
-            "Other images of a test image's cell may have been trained on."
-        )
-        yield "Source cells unknown", unknown
-    loose = [protocol for protocol in protocols if protocol != "source" or not info.sources_known]
-    if loose:
-        where = "" if loose == protocols else f" with split {listed(loose)}"
-        yield (
-            "Validation not independent",
-            f"Validation images may share cells with training{where}, so validation figures may be too good.",
-        )
+
+
+def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> Iterator[Caution]:
+    """What training may give away of the images that are scored."""
+    if info.sources_known:
+        if leaked := described(leakage, "test"):
+            yield "Leakage", f"{leaked}. Such images say little about new cells, on which accuracy may be far lower."
+        if leaked := described(leakage, "validation"):
+            yield "Validation not independent", f"{leaked}, so validation figures may be too good."
+        return
+    pooled = ", and split pooled keeps none apart" if any(row.config.split == "pooled" for row in rows) else ""
+    unknown = (
+        "Images of one cell are not independent; without the source cells no interval can be given. "
+        f"How many test images have {SIBLING} is unknown{pooled}."
+    )
+    yield "Source cells unknown", unknown
+    shared = "Validation images may share cells with training, so validation figures may be too good."
+    yield "Validation not independent", shared
 
 
 def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:

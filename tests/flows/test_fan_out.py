@@ -2,7 +2,7 @@ import pytest
 
 from bloodcell.config import GridConfig
 from flows.fan_out import conclusion
-from tests.report.conftest import Figures, build
+from tests.report.conftest import Figures, build, leakage_of
 
 GOOD = Figures({"train": 0.9, "validation": 0.9, "test": 0.9})
 
@@ -26,6 +26,16 @@ def test_each_reason_is_given_once_and_reads_well_on_the_one_line_that_the_ui_ma
     assert " ".join(state.message.split()) == (
         "3 of 4 experiments failed. a, c: the bucket is gone. Remedy: create it. d: x. Report: s3://b/report.html"
     )
+
+
+@pytest.mark.parametrize("outcomes", [{"a": GOOD}, {"a": GOOD, "b": "x"}])
+def test_leakage_is_in_the_state_however_the_run_ended(outcomes):
+    grid = GridConfig(name="g", base={"split": "pooled"}, experiments={name: {"seed": ord(name)} for name in outcomes})
+    audit = leakage_of(grid.rows[0].config, test=2499, validation=2000)
+    message = conclusion(build(grid, outcomes, leakage=(audit,)).run, "s3://b/report.html").message
+    *_, leakage, report = message.splitlines()
+    assert leakage.startswith("Leakage: 2,499 of 2,500 test images with split pooled have a sibling (")
+    assert report.endswith(": s3://b/report.html")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
-from bloodcell.errors import ObjectNotFoundError
+from bloodcell.errors import DatasetError, ObjectNotFoundError
 from bloodcell.events import Failure
 from flows.fan_out import fan_out
 from flows.grid import exit_code, main
@@ -72,6 +72,32 @@ def test_a_grid_trains_once_reuses_and_reports_failures(store, settings, coloure
     assert "batch larger than the set" in report
     names = _task_names(state.state_details.flow_run_id)
     assert {"a", "b", "c"} <= names
+
+
+def test_leakage_is_told_in_log_state_grid_and_report(store, settings, celled, grid_file, caplog):
+    state = grid_flow(grid=grid_file(a={"split": "pooled"}), dataset="celled", return_state=True)
+    assert state.is_completed()
+    run = latest_run(store)
+    (audit,) = run.leakage
+    assert 0 < audit.test.leaked <= audit.test.images
+    told = (
+        f"{audit.test.leaked} of {audit.test.images} test images with split pooled have a sibling "
+        "(another image of the same source cell) in training"
+    )
+    assert state.message.startswith(f"Leakage: {told}.\nreport: ")
+    opening = store.read(artifacts.grid_run("own", run.run_id, "report.md")).decode().split("## Results")[0]
+    assert f"**Leakage**: {told}." in opening
+    (logged,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert logged.message.startswith(f"{audit.test.leaked} of {audit.test.images} test images and ")
+    assert logged.message.endswith("Remedy: set split: source")
+
+
+@pytest.mark.parametrize("dataset", ["celled", "coloured"])
+def test_a_strict_run_is_refused_before_anything_is_written(store, settings, celled, coloured, grid_file, dataset):
+    state = grid_flow(grid=grid_file(a={"split": "pooled"}), dataset=dataset, strict=True, return_state=True)
+    assert state.is_failed()
+    assert isinstance(state.result(raise_on_failure=False), DatasetError)
+    assert [path.name for path in store.root.iterdir()] == ["datasets"]
 
 
 def _task_names(flow_run_id) -> set[str]:

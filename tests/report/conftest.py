@@ -15,10 +15,13 @@ from bloodcell.artifacts import (
     ExperimentResult,
     ExperimentSpec,
     GridRun,
+    Leakage,
+    LeakageAudit,
     RowOutcome,
     SplitMetrics,
+    SplitSettings,
 )
-from bloodcell.config import GridConfig
+from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.data.dataset import DatasetInfo, Duplicate
 from bloodcell.grids import load_grid
 from bloodcell.report import build_report, plots
@@ -106,6 +109,15 @@ def split_metrics(
     )
 
 
+def leakage_of(config: ExperimentConfig, *, test: int | None, validation: int | None) -> LeakageAudit:
+    """An audit of a configuration's split with so many images that leak."""
+    return LeakageAudit(
+        settings=SplitSettings.of(config),
+        validation=Leakage(images=SIZES["validation"], leaked=validation),
+        test=Leakage(images=SIZES["test"], leaked=test),
+    )
+
+
 def history(accuracy: Mapping[str, float], epochs: int = 10) -> tuple[EpochRecord, ...]:
     def record(epoch: int) -> EpochRecord:
         left = math.exp(-epoch / 3)
@@ -132,6 +144,7 @@ def build(
     origin: str = "blood-cells.zip",
     command: str = "python -m flows.grid --grid blood-cell",
     declares_test: bool = True,
+    leakage: tuple[LeakageAudit, ...] = (),
 ) -> Example:
     """A run whose rows measured `outcomes`; a string is the reason of a row that failed."""
     rows, results = [], {}
@@ -182,6 +195,7 @@ def build(
         started=finished - timedelta(hours=5),
         finished=finished,
         command=command,
+        leakage=leakage,
     )
     info = DatasetInfo(
         name="blood-cells",

@@ -1,6 +1,7 @@
 import pytest
 
 from bloodcell.config import GridConfig
+from tests.report.conftest import leakage_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -10,11 +11,8 @@ KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 @pytest.mark.parametrize(
     ("changes", "caution"),
     [
-        ({"split": "pooled"}, "**Pooled split**"),
         ({"seed": 1}, "Seeds 0 and 1."),
         ({"split": "pooled"}, "Rows differ in split, which chooses the test images"),
-        ({"split": "pooled"}, "training with split pooled, so validation figures may be too good"),
-        ({"split": "folder"}, "training with split folder, so validation figures may be too good"),
     ],
 )
 def test_what_limits_a_comparison_is_said(make, figures, changes, caution):
@@ -64,8 +62,28 @@ def test_more_threads_are_no_other_device(make, figures, grid):
     assert "Learning times do not compare" not in same.opening
 
 
-@pytest.mark.parametrize("options", [{}, {"sources": KNOWN}])
+@pytest.mark.parametrize(
+    ("protocol", "test", "validation"),
+    [("source", 0, 0), ("folder", 0, 2000), ("folder", 74, 2000), ("pooled", 2500, 1999)],
+)
+def test_leakage_is_told_with_its_counts(make, figures, grid, protocol, test, validation):
+    leaking = grid.with_overrides({"split": protocol})
+    audit = leakage_of(leaking.rows[0].config, test=test, validation=validation)
+    text = make(leaking, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN, leakage=(audit,)).opening
+    have = f"with split {protocol} have a sibling (another image of the same source cell) in training"
+    assert (f"**Leakage**: {test:,} of 2,500 test images {have}. Such images say little" in text) == (test > 0)
+    assert (
+        f"**Validation not independent**: {validation:,} of 2,000 validation images {have}, so validation" in text
+    ) == (validation > 0)
+    assert ("Leakage" in text, "not independent" in text) == (test > 0, validation > 0)
+
+
 @pytest.mark.parametrize("protocol", ["source", "folder", "pooled"])
-def test_validation_that_may_share_cells_is_said_to(make, figures, grid, protocol, options):
-    text = make(grid.with_overrides({"split": protocol}), {"a": figures(0.8), "b": figures(0.9)}, **options).opening
-    assert ("**Validation not independent**" in text) == (protocol != "source" or not options)
+def test_leakage_of_unknown_cells_is_called_unknown(make, figures, grid, protocol):
+    unknown = grid.with_overrides({"split": protocol})
+    audit = leakage_of(unknown.rows[0].config, test=None, validation=None)
+    text = make(unknown, {"a": figures(0.8), "b": figures(0.9)}, leakage=(audit,)).opening
+    assert "How many test images have a sibling (another image of the same source cell) in training is unknown" in text
+    assert (", and split pooled keeps none apart." in text) == (protocol == "pooled")
+    assert "**Validation not independent**: Validation images may share cells with training, so" in text
+    assert "**Leakage**" not in text

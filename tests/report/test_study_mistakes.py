@@ -74,7 +74,7 @@ def test_nothing_is_judged_whose_source_cells_are_unknown(markdown):
 
 def test_the_limits_of_the_figures_stand_before_them(markdown):
     opening = markdown.split("## Results")[0]
-    assert "test images may have siblings" in opening
+    assert "in training is unknown, and split pooled keeps none apart" in opening
     assert "Images of one cell are not independent" in opening
     assert "Validation images may share cells with training" in opening
     assert "**One run per setting**: Seed 0. No interval covers the variation from run to run" in opening

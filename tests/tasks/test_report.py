@@ -6,19 +6,23 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from bloodcell import artifacts
-from bloodcell.config import GridConfig
+from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import TransientError
 from bloodcell.report.rows import rows_of
 from bloodcell.store import LocalStore
+from tasks.prefect_artifacts import artifact_key
 from tasks.report import report_grid, summary_of
-from tests.report.conftest import Figures, build
+from tests.report.conftest import Figures, build, leakage_of
 
 
 @pytest.fixture
 def example(store, request):
     """A run of two rows, one failed; the store holds the other's result."""
-    grid = GridConfig(name=request.node.name.replace("_", "-")[:60], experiments={"a": {}, "b": {"dense_units": 16}})
-    built = build(grid, {"a": Figures({"train": 0.9, "validation": 0.8, "test": 0.75}), "b": "no memory"})
+    grid = GridConfig(
+        name=request.node.originalname.replace("_", "-")[:60], experiments={"a": {}, "b": {"dense_units": 16}}
+    )
+    outcomes = {"a": Figures({"train": 0.9, "validation": 0.8, "test": 0.75}), "b": "no memory"}
+    built = build(grid, outcomes, leakage=getattr(request, "param", ()))
     for key, result in built.results.items():
         artifacts.write_model(store, artifacts.experiment(key, "result.json"), result)
     return built
@@ -50,6 +54,18 @@ def test_a_run_leaves_its_results_and_its_report_in_the_history_of_its_grid(pref
     assert report.task_run_id is not None
 
 
+LEAKING = leakage_of(ExperimentConfig(split="pooled"), test=2490, validation=0)
+
+
+@pytest.mark.parametrize("example", [(LEAKING,)], indirect=True, ids=["pooled"])
+def test_both_artifacts_open_with_leakage(prefect_server, store, example):
+    reporting(store, example)
+    name = artifact_key("", example.run.grid.name).strip("-")
+    for (artifact,) in (shown(f"results-{name}"), shown(f"report-{name}")):
+        assert artifact.description.startswith("Leakage: 2,490 of 2,500 test images with split pooled have a sibling (")
+        assert "in training. Test accuracy: 75.00% by a." in artifact.description
+
+
 def test_a_report_that_cannot_be_shown_is_published_and_the_log_says_so(prefect_server, store, example, caplog):
     class Unsigned(LocalStore):
         def link(self, name, **_):
@@ -79,6 +95,6 @@ def make_rows():
             for name, value in outcomes.items()
         }
         built = build(grid, figures, **options)
-        return rows_of(built.run, built.info, built.results, built.cells), built.info
+        return rows_of(built.run, built.info, built.results, built.cells), built.info, built.run.leakage
 
     return make
