@@ -61,7 +61,8 @@ needs-data:
 	  echo 'Of images that are in the store: .venv/bin/python -m flows.grid --grid $(GRID) --dataset $(DATASET)'; exit 2; } >&2
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n 2 -q --ignore tests/integration
+	# Each worker has a core: more threads of linear algebra would only wait for one another.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 -q --ignore tests/integration
 
 integration: $(INSTALLED)
 	tests/integration/install

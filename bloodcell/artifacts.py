@@ -26,6 +26,10 @@ DOCTOR = "doctor"
 """The object that `bloodcell doctor --write` leaves, always the same."""
 
 
+Nightly = Literal["compare", "restart"]
+"""How a grid run counts as one of the nights."""
+
+
 class ExperimentSpec(Frozen):
     """What an experiment is given: the object experiments/<key>/config.json.
 
@@ -36,6 +40,7 @@ class ExperimentSpec(Frozen):
     dataset: str = Field(description="Name of the dataset.")
     dataset_version: str = Field(description="Hash of its manifest.")
     code_version: str = Field(description="Hash of the training-side modules.")
+    repeat: int = Field(0, ge=0, description="How often it was forced to train anew before.")
 
     @model_validator(mode="after")
     def _names_weights_by_content(self) -> Self:
@@ -49,11 +54,15 @@ class ExperimentSpec(Frozen):
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the result: where the weights lie, or what the dataset is called, does not."""
+        """Hash of all that decides the result: where the weights lie, or what the dataset is called, does not.
+
+        A repeat has its number behind it.
+        """
         decisive = self.config.model_dump(mode="json", exclude={"weights"} if self.config.weights_sha256 else set())
         decisive["image_size"] = self.config.side
         text = json.dumps([decisive, self.dataset_version, self.code_version], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+        key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+        return f"{key}-{self.repeat}" if self.repeat else key
 
 
 class ClassMetrics(Frozen):
@@ -120,9 +129,10 @@ class ExperimentResult(Frozen):
 
 
 class RowOutcome(Frozen):
-    """What became of one row in one grid run.
+    """What became of one training of a row in one grid run: a row has one for each seed.
 
     Attributes:
+        name: The row's name.
         status: `trained` now, `reused` from an earlier run, or `failed`.
         reason: Why it failed; empty otherwise.
     """
@@ -166,6 +176,18 @@ class LeakageAudit(Frozen):
     test: Leakage
 
 
+class NightVerdict(Frozen):
+    """How a row's trainings of a night compare with those of the nights before."""
+
+    row: Name
+    verdict: Literal["too early", "within noise", "better", "worse"]
+    change: float = Field(description="Mean test accuracy of the night's trainings minus that of the earlier ones.")
+    p: float = Field(description="Odds of a change as large by chance, corrected for the number of rows.")
+    tonight: int = Field(description="Trainings of the night.")
+    earlier: int = Field(description="Trainings it is compared with.")
+    changed: tuple[str, ...] = Field(description="Settings in which they differ, the seed apart.")
+
+
 class LatestVersion(Frozen):
     """The object datasets/<name>/latest.json."""
 
@@ -193,6 +215,10 @@ class GridRun(Frozen):
     leakage: tuple[LeakageAudit, ...] = Field(
         (), description="One for each distinct split of the rows, but for those that the dataset does not allow."
     )
+    nightly: Nightly | None = Field(
+        None, description="Whether it is one of the nights, which are compared; `restart`: with none before it."
+    )
+    verdicts: tuple[NightVerdict, ...] = Field((), description="Of a night, by row.")
 
 
 def experiment(key: str, file: str) -> str:

@@ -17,6 +17,9 @@ WEIGHTS_PREFIX = "weights/"
 """Object names that start so are weights in the store; every other path is a file of this machine."""
 
 
+LAST_SEED = 2**31 - 1
+
+
 class EarlyStopping(Frozen):
     """Stop before `epochs` when a validation figure no longer improves."""
 
@@ -92,7 +95,7 @@ class ExperimentConfig(Frozen):
         0.1, gt=0, lt=1, description="Share of the training images that split `source` holds out to score seen cells."
     )
     seed: int = Field(
-        0, ge=0, lt=2**31, description="Seed of the split, initial head weights, dropout and image order."
+        0, ge=0, le=LAST_SEED, description="Seed of the split, initial head weights, dropout and image order."
     )
 
     @model_validator(mode="after")
@@ -157,7 +160,7 @@ class ExperimentConfig(Frozen):
 
 
 class GridRow(Frozen):
-    """One experiment of a grid.
+    """One setting of a grid, or one training of it.
 
     Attributes:
         changed: The fields in which it differs from the grid's first row, with this row's values.
@@ -187,24 +190,52 @@ class GridConfig(Frozen):
         None, description="Values by field; every combination is a row, the first values making the first row."
     )
 
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Trainings of each row, with consecutive seeds from the base's on; the row is their mean.",
+    )
+
     @model_validator(mode="after")
     def _has_rows(self) -> Self:
         if (self.experiments is None) == (self.axes is None):
             raise ValueError("a grid has either `experiments` (named overrides) or `axes` (values that multiply out)")
         if not (self.experiments or self.axes) or (self.axes and not all(self.axes.values())):
             raise ValueError("the grid has no rows; name at least one experiment, or at least one value an axis")
-        self.rows  # noqa: B018 - a row that does not validate is an error of the grid
+        if any("seed" in fields for _, fields in self._overrides()):
+            raise ValueError(
+                "seed is set by a row; a seed is no setting to compare. Write `seeds: 3` for three trainings of each "
+                "row, and the first seed into the base"
+            )
+        # A row that does not validate is an error of the grid.
+        if (last := self.rows[0].config.seed + self.seeds - 1) > LAST_SEED:
+            raise ValueError(f"{self.seeds} seeds from the base's on end at {last}; the last there is, is {LAST_SEED}")
         return self
 
     @property
     def rows(self) -> tuple[GridRow, ...]:
-        """The rows in order; their configs all validate."""
+        """The rows in order, with the first seed; their configs all validate."""
         named = [(name, _config(name, self.base | fields)) for name, fields in self._overrides()]
         first = named[0][1]
         rows = tuple(GridRow(name=name, changed=_changed(first, config), config=config) for name, config in named)
         if twins := _repeated(rows):
             raise ValueError(f"rows {twins[0]!r} and {twins[1]!r} have the same configuration; remove one")
         return rows
+
+    @property
+    def runs(self) -> tuple[GridRow, ...]:
+        """Every training: the rows with the first seed, then the rows with the next."""
+        rows = self.rows
+        return tuple(
+            row.model_copy(update={"config": row.config.model_copy(update={"seed": row.config.seed + more})})
+            for more in range(self.seeds)
+            for row in rows
+        )
+
+    def run_name(self, row: str, seed: int) -> str:
+        """What a training of a row is called: after the row, with its seed where there are several."""
+        return row if self.seeds == 1 else f"{row} seed {seed}"
 
     def _overrides(self) -> Iterator[tuple[str, dict[str, Any]]]:
         if self.experiments is not None:

@@ -138,7 +138,7 @@ def _rendered(
         "predictions.parquet": predictions.to_parquet(index=False),
         "metrics.json": _json({split: metric.model_dump() for split, metric in metrics.items()}),
         "environment.json": _json(provenance),
-        "plots/curves.png": plots.curves(training.history, title),
+        "plots/curves.png": plots.curves([training.history], title),
         "plots/confusion.png": plots.confusion(metrics["test"], title),
     }
 

@@ -124,19 +124,20 @@ def summarize(store: Store, run: PublishedRun) -> Summary:
     name = artifacts.grid_run(run.grid, run.run_id, "grid.json")
     description = artifacts.read_model(store, name, GridRun)
     done = [row for row in description.rows if row.status != "failed"]
+    names = {row.name for row in done}
     results = store.read(artifacts.grid_run(run.grid, run.run_id, "results.csv")).decode()
     return Summary(
         finished=description.finished,
         dataset=description.dataset,
-        done=len(done),
-        failed=len(description.rows) - len(done),
+        done=len(names),
+        failed=len({row.name for row in description.rows} - names),
         best=_best(results) if _certainly_tested_alike(done) else None,
     )
 
 
 def _certainly_tested_alike(rows: list[RowOutcome]) -> bool:
     """Whether the rows' settings say so; the report, which knows the dataset, may rank rows that differ in them."""
-    return len({(row.config.split, row.config.seed, row.config.test_fraction) for row in rows}) == 1
+    return len({(row.config.split, row.config.test_fraction) for row in rows}) == 1
 
 
 def _best(results: str) -> Best | None:

@@ -6,7 +6,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn, get_args
 
 import click
 from prefect import flow, runtime
@@ -19,20 +19,16 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.states import Cancelled
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from bloodcell.artifacts import GridRun, grid_run, read_model
-from bloodcell.config import GridConfig
-from bloodcell.errors import BloodcellError, ConfigError, ObjectNotFoundError
-from bloodcell.grids import load_grid
+from bloodcell.artifacts import GridRun, Nightly, grid_run, read_model
+from bloodcell.errors import BloodcellError, ObjectNotFoundError
 from bloodcell.provenance import code_version
 from bloodcell.published import published_runs
 from bloodcell.settings import load_settings
 from bloodcell.store import Store, open_store
-from bloodcell.values import validated
-from flows.fan_out import conclusion, fan_out
-from flows.parameters import GridName, Overrides
+from flows.conclusion import conclusion, exit_code
+from flows.fan_out import fan_out
+from flows.parameters import GridName, Overrides, parse_assignment, resolve
 from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
 from tasks.plan import plan, plan_grid
@@ -46,23 +42,6 @@ _INTERRUPTIBLE: list[Runner] = []  # what Ctrl-C has to stop in this process
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
 
 
-def resolve(grid: str, dataset: str | None, overrides: dict[str, Any] | None) -> GridConfig:
-    """The grid that a run's parameters name.
-
-    Args:
-        grid: A shipped grid's name, or the path of a YAML file.
-        dataset: Dataset to use instead of the grid's own.
-        overrides: Fields of ExperimentConfig to set in the grid's base.
-
-    Raises:
-        ConfigError: The grid does not exist, or does not validate with the overrides.
-    """
-    config = load_grid(grid).with_overrides(overrides or {})
-    if not dataset:
-        return config
-    return validated(GridConfig, config.model_dump() | {"dataset": dataset}, source=f"grid {config.name!r}")
-
-
 def own_name() -> str:
     """The current run's name, from its parameters."""
     parameters = runtime.flow_run.parameters
@@ -73,9 +52,12 @@ def own_name() -> str:
 def grid(
     grid: GridName = "blood-cell",
     dataset: str | None = None,
-    overrides: Overrides | None = None,
-    start_within_hours: float | None = None,
     *,
+    overrides: Overrides | None = None,
+    seeds: int | None = None,
+    force: bool = False,
+    nightly: Nightly | None = None,
+    start_within_hours: float | None = None,
     strict: bool = False,
     command: str = "",
 ) -> State[GridRun]:
@@ -85,10 +67,14 @@ def grid(
         grid: A shipped grid's name, or the path of a YAML file on the worker's machine.
         dataset: Dataset to use instead of the grid's own: `name`, or `name@version`.
         overrides: Fields of ExperimentConfig to set in the grid's base, and their values.
+        seeds: Trainings of each row, with consecutive seeds, instead of the grid's own number.
+        force: Train anew what has a result; the new result counts from then on.
+        nightly: `compare`: add the next unused seed to each row, and compare its trainings with those of the nights
+            before: a worse row fails the run, once its report is published. `restart`: the same, with nothing before
+            it to be compared with.
         start_within_hours: Hours after its scheduled start in which a run may begin; later it skips itself. For
             schedules; any time where left out.
-        strict: Whether to refuse a grid that tests or validates on images with a sibling in training, or of unknown
-            source cells.
+        strict: Refuse a grid that tests or validates on images with a sibling in training, or of unknown source cells.
         command: The command that started the run, for the report's provenance.
     """
     started = datetime.now(UTC)
@@ -99,10 +85,10 @@ def grid(
     store = open_store(settings.store)
     flow_run_id = str(own.id)
     run_id = f"{started:%Y%m%dT%H%M%SZ}{suffix(flow_run_id)}"
-    config = resolve(grid, dataset, overrides)
+    config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    planned = plan_grid(store, config, strict=strict)
+    planned = plan_grid(store, config, strict=strict, force=force, another_seed=nightly is not None)
     runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
     _INTERRUPTIBLE.append(runner)
     runner.prepare(get_run_logger().info)
@@ -118,8 +104,9 @@ def grid(
         finished=datetime.now(UTC),
         command=command,
         leakage=planned.leakage,
+        nightly=nightly,
     )
-    return conclusion(run, report_grid(store, run, planned.dataset))
+    return conclusion(*report_grid(store, run, planned.dataset))
 
 
 @click.command()
@@ -129,17 +116,34 @@ def grid(
 @click.option("--dataset", help="Dataset in the store, instead of the grid's own: `name` or `name@version`.")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
 @click.option("--strict", is_flag=True, help="Refuse to test or validate on images with a sibling in training.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each row, instead of the grid's own number.")
+@click.option("--force", is_flag=True, help="Train anew what has a result; the new result counts from then on.")
+@click.option(
+    "--nightly",
+    type=click.Choice(get_args(Nightly)),
+    help="Add the next unused seed, and fail where a row is worse than on the nights before; `restart` forgets these.",
+)
 @click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
-def main(name: str, dataset: str | None, assignments: tuple[str, ...], strict: bool, check: bool) -> None:
+def main(
+    name: str,
+    dataset: str | None,
+    assignments: tuple[str, ...],
+    *,
+    strict: bool,
+    seeds: int | None,
+    force: bool,
+    nightly: Nightly | None,
+    check: bool,
+) -> None:
     """Run a grid: train what has no result yet, then report on all of it.
 
     \b
     Exit codes: 0 every experiment has a result; 65 bad data, 78 bad configuration, 75 try again: of the grid, or of
-    all experiments that failed; 1 they failed for different reasons. The report names them.
+    all experiments that failed; 1 they failed for different reasons, or a night is worse. The report names them.
     """  # noqa: D301 - click wants the backspace itself
     try:
         overrides = dict(map(parse_assignment, assignments))
-        config = resolve(name, dataset, overrides)
+        config = resolve(name, dataset, overrides, seeds)
         if check:
             return
         # The flow plans too; what is wrong is told here without a server and a traceback.
@@ -152,7 +156,17 @@ def main(name: str, dataset: str | None, assignments: tuple[str, ...], strict: b
         signal.signal(signal.SIGINT, _interrupted)
     command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
     with temporary_settings(_EMBEDDED_SERVER):
-        state = grid(grid=name, dataset=dataset, overrides=overrides, strict=strict, command=command, return_state=True)
+        state = grid(
+            grid=name,
+            dataset=dataset,
+            overrides=overrides,
+            seeds=seeds,
+            force=force,
+            nightly=nightly,
+            strict=strict,
+            command=command,
+            return_state=True,
+        )
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
     if run := run_of(store, config.name, str(state.state_details.flow_run_id)):
         click.echo(state.message)
@@ -182,27 +196,6 @@ def run_of(store: Store, name: str, flow_run_id: str) -> GridRun | None:
     except (ObjectNotFoundError, StopIteration):
         return None
     return read_model(store, grid_run(name, found.run_id, "grid.json"), GridRun)
-
-
-def exit_code(run: GridRun) -> int:
-    """0 where no experiment failed; the code they failed with where that is one; else 1."""
-    codes = {row.exit_code for row in run.rows if row.status == "failed"}
-    return codes.pop() if len(codes) == 1 else int(bool(codes))
-
-
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """`field=value`, the value read as YAML, so that numbers, words and `{patience: 3}` all work.
-
-    Raises:
-        ConfigError: There is no `=`, or the value is not YAML.
-    """
-    field, equals, value = text.partition("=")
-    if not equals or not field:
-        raise ConfigError(f"--set received {text!r}; accepted is FIELD=VALUE", remedy="write it as --set epochs=3")
-    try:
-        return field, YAML(typ="safe", pure=True).load(value)
-    except YAMLError as error:
-        raise ConfigError(f"--set {text!r}: the value is not YAML", remedy="quote the value") from error
 
 
 if __name__ == "__main__":

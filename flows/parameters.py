@@ -1,13 +1,17 @@
-"""What a grid run's parameters look like: the Prefect UI draws its form from this, and the server checks by it."""
+"""A grid run's parameters: the Prefect UI draws its form from their types, the server checks by them."""
 
 from typing import Annotated, Any
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from bloodcell.config import ExperimentConfig
-from bloodcell.grids import grid_names
+from bloodcell.config import ExperimentConfig, GridConfig
+from bloodcell.errors import ConfigError
+from bloodcell.grids import grid_names, load_grid
+from bloodcell.values import validated
 
 
 class _GridForm:
@@ -42,6 +46,38 @@ GridName = Annotated[str, _GridForm]
 
 Overrides = Annotated[dict[str, Any], _OverridesForm]
 """Fields of ExperimentConfig and their values; the grid checks them, this only describes them."""
+
+
+def resolve(grid: str, dataset: str | None, overrides: dict[str, Any] | None, seeds: int | None = None) -> GridConfig:
+    """The grid that a run's parameters name.
+
+    Args:
+        grid: A shipped grid's name, or the path of a YAML file.
+        dataset: Dataset to use instead of the grid's own.
+        overrides: Fields of ExperimentConfig to set in the grid's base.
+        seeds: Trainings of each row, instead of the grid's own number.
+
+    Raises:
+        ConfigError: The grid does not exist, or does not validate with the overrides.
+    """
+    config = load_grid(grid).with_overrides(overrides or {})
+    own = {field: value for field, value in (("dataset", dataset), ("seeds", seeds)) if value}
+    return validated(GridConfig, config.model_dump() | own, source=f"grid {config.name!r}") if own else config
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`field=value`, the value read as YAML, so that numbers, words and `{patience: 3}` all work.
+
+    Raises:
+        ConfigError: There is no `=`, or the value is not YAML.
+    """
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise ConfigError(f"--set received {text!r}; accepted is FIELD=VALUE", remedy="write it as --set epochs=3")
+    try:
+        return field, YAML(typ="safe", pure=True).load(value)
+    except YAMLError as error:
+        raise ConfigError(f"--set {text!r}: the value is not YAML", remedy="quote the value") from error
 
 
 def _unset(field: dict[str, Any], models: dict[str, Any]) -> dict[str, Any]:

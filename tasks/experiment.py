@@ -16,7 +16,7 @@ from bloodcell import artifacts
 from bloodcell.errors import TransientError
 from bloodcell.events import Done, Epoch, Event
 from bloodcell.store import Store
-from tasks.plan import PlannedRow
+from tasks.plan import PlannedRun
 from tasks.runners import Runner
 from tasks.runners.base import error_of
 
@@ -30,13 +30,13 @@ def is_worth_retrying(task: object, task_run: TaskRun, state: State) -> bool:  #
 
 @task(
     name="experiment",
-    task_run_name="{planned.row.name}",
+    task_run_name="{planned.name}",
     retries=2,
     retry_delay_seconds=exponential_backoff(10),
     retry_condition_fn=is_worth_retrying,
     cache_policy=NO_CACHE,  # the store alone knows what is done
 )
-def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
+def run_experiment(store: Store, runner: Runner, planned: PlannedRun) -> State:
     """Run the experiment unless it has a result, with its progress in the log and in the Prefect UI.
 
     Raises:
@@ -46,8 +46,8 @@ def run_experiment(store: Store, runner: Runner, planned: PlannedRow) -> State:
     if planned.done:
         artifacts.read_result(store, planned.spec.key)
         return Completed(name="Reused", message=f"{planned.spec.key} has a result")
-    logger.info("%s: %s", planned.row.name, planned.spec.config.architecture)
-    follow(runner, planned.spec.key, planned.row.name)
+    logger.info("%s: %s", planned.name, planned.spec.config.architecture)
+    follow(runner, planned.spec.key, planned.name)
     artifacts.read_result(store, planned.spec.key)
     return Completed(name="Trained", message=f"{planned.spec.key} is in the store")
 

@@ -49,16 +49,22 @@ def results_table(store: Store, rows: Sequence[Row]) -> list[dict[str, str]]:
 def _line(store: Store, row: Row) -> dict[str, str]:
     line = dict.fromkeys(_COLUMNS, "") | {"Row": row.name, "Changed": literal(row.changes)}
     if not isinstance(row, FinishedRow):
-        return line | {"Status": "failed", "Reason": literal(" ".join(row.failure))}
+        return line | {"Status": "failed", "Reason": literal(_reasons(row))}
     cells = f"of {counted(row.test.sources, 'cell')}" if row.result.sources_known else "(cells unknown)"
     return line | {
-        "Status": row.outcome.status,
+        "Status": row.status,
         "Test accuracy": percent(row.test.accuracy),
         "Test images": f"{row.test.images:,} {cells}",
         "Learning time": clock(round(row.seconds)).partition(".")[0],
         # A signed link has five hundred characters, and one of the two UIs would show them all.
-        "Artifacts": f"{store.url}/{artifacts.experiment(row.outcome.key, '')}",
+        "Artifacts": f"{store.url}/{artifacts.experiment(row.result.key, '')}",
+        "Reason": literal(_reasons(row)),
     }
+
+
+def _reasons(row: Row) -> str:
+    """Why trainings have no result, each reason once."""
+    return " ".join(dict.fromkeys(" ".join(failure.reason) for failure in row.failures))
 
 
 def literal(text: str) -> str:
@@ -100,9 +106,10 @@ def report(store: Store, run: GridRun, rows: Sequence[Row], files: Mapping[str, 
     """
     before = f"{links(store, run, now)}\n\n"
     models = [
-        _link(store, escape(row.name), artifacts.experiment(row.outcome.key, "model.keras"))
-        for row in finished(rows)[:MOST_ROWS]
-    ]
+        _link(store, escape(f"{row.name} seed {seed}"), artifacts.experiment(result.key, "model.keras"))
+        for row in finished(rows)
+        for seed, result in zip(row.seeds, row.results, strict=True)
+    ][:MOST_ROWS]
     after = "\n".join(["", "## Models", "", *(f"- {model}" for model in models), ""]) if models else ""
 
     def link(shown: str, picture: str) -> str:

@@ -12,33 +12,43 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentResult, GridRun, LeakageAudit
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import warning
+from bloodcell.history import earlier_trainings
 from bloodcell.report import build_report, publish
+from bloodcell.report.cells import CellCounts, cell_counts
+from bloodcell.report.comparisons import Comparisons, compare
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
-from bloodcell.report.intervals import CellCounts, cell_counts
+from bloodcell.report.nights import judge, trained_in
 from bloodcell.report.rendering import escape
-from bloodcell.report.rows import Row, rows_of, unfinished
+from bloodcell.report.rows import Row, finished, rows_of, unfinished
 from bloodcell.store import Store
 from tasks import prefect_artifacts
 from tasks.prefect_artifacts import artifact_key
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE)
-def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
-    """Read the results of the rows that have one, publish the report, and return its URL."""
+def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun, str]:
+    """Read the results there are, judge a night by those before it, and publish the report.
+
+    Returns:
+        The run as published, with its verdicts, and the report's URL.
+    """
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
     cells = {key: cells_of(store, result) for key, result in results.items() if result.sources_known}
     rows = rows_of(run, info, results, cells)
-    files = build_report(run, info, rows)
+    compared = compare(finished(rows))
+    earlier = earlier_trainings(store, run) if run.nightly else {}
+    run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
+    files = build_report(run, info, rows, compared, earlier)
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
     logger = get_run_logger()
     logger.info("report: %s", url)
     try:
-        show_in_prefect(store, run, info, rows, files)
+        show_in_prefect(store, run, summary_of(rows, info, run.leakage, compared), rows, files)
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
         logger.warning("the report could not be shown here: %r", error)
-    return url
+    return run, url
 
 
 def cells_of(store: Store, result: ExperimentResult) -> dict[str, CellCounts]:
@@ -46,12 +56,10 @@ def cells_of(store: Store, result: ExperimentResult) -> dict[str, CellCounts]:
     return cell_counts(artifacts.read_predictions(store, result), result.labels)
 
 
-def show_in_prefect(
-    store: Store, run: GridRun, info: DatasetInfo, rows: Sequence[Row], files: Mapping[str, bytes]
-) -> None:
+def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row], files: Mapping[str, bytes]) -> None:
     """Create the artifacts `results-<grid>` and `report-<grid>` of the current task run."""
     now = datetime.now(UTC)
-    summary = escape(summary_of(rows, info, run.leakage))
+    summary = escape(summary)
     create_table_artifact(
         prefect_artifacts.results_table(store, rows),
         key=artifact_key("results", run.grid.name),
@@ -64,13 +72,13 @@ def show_in_prefect(
     )
 
 
-def summary_of(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> str:
+def summary_of(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit], compared: Comparisons) -> str:
     """Leakage, the best figure and how many rows have none, for one who looks no further."""
-    return " ".join(filter(None, [warning(leakage), _result_of(rows, info)]))
+    return " ".join(filter(None, [warning(leakage), _result_of(rows, info, compared)]))
 
 
-def _result_of(rows: Sequence[Row], info: DatasetInfo) -> str:
-    best = headline(rows, info)
+def _result_of(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> str:
+    best = headline(rows, info, compared)
     if not best.figure:
         return best.rest
     label = f"Synthetic data: {best.label}" if info.synthetic else best.label.capitalize()

@@ -109,10 +109,10 @@ def test_an_override_that_every_row_sets_itself_is_refused():
 
 
 def test_axes_whose_values_make_no_name_are_numbered():
-    grid = GridConfig(name="g", axes={"early_stopping": [None, {"patience": 2}], "seed": [1, 2]})
+    grid = GridConfig(name="g", axes={"early_stopping": [None, {"patience": 2}], "dropout": [0.1, 0.2]})
     assert [row.name for row in grid.rows] == [
-        "early_stopping-None_seed-1",
-        "early_stopping-None_seed-2",
+        "early_stopping-None_dropout-0.1",
+        "early_stopping-None_dropout-0.2",
         "row-003",
         "row-004",
     ]

@@ -8,17 +8,22 @@ from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
+from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import setting_text
+from bloodcell.report.night_plot import night_plot
+from bloodcell.report.nights import Trainings, expected, night_line, trained_in
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
-from bloodcell.report.rows import Row, finished
-from bloodcell.report.table import results_csv, results_table
+from bloodcell.report.rows import FinishedRow, Row, finished
+from bloodcell.report.table import results_csv, results_table, runs_csv
 from bloodcell.store import Store
 
 __all__ = ["build_report", "publish"]
 
 
-def build_report(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, bytes]:
+def build_report(
+    run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: Comparisons, earlier: Trainings
+) -> dict[str, bytes]:
     """Draw and write the report; nothing is stored.
 
     Args:
@@ -26,16 +31,23 @@ def build_report(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict
         info: The dataset it ran on.
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
 
+        compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
+        earlier: Of a night, the trainings of the nights before, by row.
+
     Returns:
-        By file name below the grid run: report.md, report.html, results.csv and plots/*.png.
+        By file name below the grid run: report.md, report.html, results.csv, runs.csv and plots/*.png.
     """
-    pictures = _pictures(rows, " (synthetic images)" if info.synthetic else "")
+    note = " (synthetic images)" if info.synthetic else ""
+    pictures = _pictures(rows, note)
+    if run.nightly and finished(rows):
+        pictures["plots/nights.png"] = _nights(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)
-    markdown = report_markdown(title=title, **_context(run, info, rows))
+    markdown = report_markdown(title=title, **_context(run, info, rows, compared))
     return {
         "report.md": markdown.encode(),
         "report.html": report_html(markdown, pictures, title).encode(),
-        "results.csv": results_csv(rows),
+        "results.csv": results_csv(rows, compared),
+        "runs.csv": runs_csv(rows),
         **pictures,
     }
 
@@ -58,36 +70,56 @@ def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
     done = finished(rows)
     pictures = {}
     if done:
-        by_name = {row.name: row.result for row in done}
-        pictures["plots/comparison.png"] = plots.comparison(by_name, f"Accuracy against learning time{note}")
+        points = {row.name: _point(row) for row in done}
+        pictures["plots/comparison.png"] = plots.comparison(points, f"Accuracy against learning time{note}")
     for row in done:
         rate = setting_text(row.config, "learning_rate")
         # Spaces at which no line breaks.
         title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
-        pictures[f"plots/{row.name}-curves.png"] = plots.curves(row.result.history, title)
-        pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(row.test, f"{row.name}: test images{note}")
+        pictures[f"plots/{row.name}-curves.png"] = plots.curves([result.history for result in row.results], title)
+        several = f", {len(row.results)} trainings" if len(row.results) > 1 else ""
+        pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(
+            row.test, f"{row.name}: test images{several}{note}"
+        )
     return pictures
 
 
-def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, Any]:
+def _nights(run: GridRun, rows: tuple[Row, ...], earlier: Trainings, title: str) -> bytes:
+    tonight = trained_in(run, {result.key: result for row in finished(rows) for result in row.results})
+    worse = frozenset(verdict.row for verdict in run.verdicts if verdict.verdict == "worse")
+    return night_plot(tonight, earlier, expected(tonight, earlier), worse, title)
+
+
+def _point(row: FinishedRow) -> plots.Point:
+    accuracies = {split: metrics.accuracy for split, metrics in row.metrics.items()}
+    intervals = {split: (cells.accuracy.low, cells.accuracy.high) for split, cells in row.cells.items()}
+    return plots.Point(row.seconds, accuracies, intervals)
+
+
+def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: Comparisons) -> dict[str, Any]:
     """What the template names; plain values, which it escapes."""
-    reflections = reflect(rows)
+    reflections = reflect(rows, compared)
     return {
         "run": run,
         "info": info,
         "rows": rows,
         "any_result": bool(finished(rows)),
         "splits": SPLITS,
-        "headline": headline.headline(rows, info),
+        "headline": headline.headline(rows, info, compared),
         "cautions": cautions(rows, info, run.leakage),
-        "table": results_table(rows),
+        "table": results_table(rows, compared),
+        "accuracy": notes.accuracy(rows, compared),
+        "compared": len(compared.pairs),
         "bold": notes.bold(rows),
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),
         "runs": notes.runs(rows),
         "train_figures": notes.train_figures(rows),
         "reflections": reflections,
-        "intervals": any(reflection.differences for reflection in reflections),
         "shared": provenance.shared_settings(rows),
         "facts": provenance.facts(run, info, rows),
+        "night_words": notes.night(run),
+        "nights": tuple(map(night_line, run.verdicts)),
+        "trainings": provenance.trainings(rows),
+        "seeds": max((len(row.results) for row in finished(rows)), default=1),
     }

@@ -1,6 +1,5 @@
 """What a reader must know before believing the figures."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bloodcell.artifacts import LeakageAudit
@@ -28,6 +27,9 @@ def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
         names = listed([row.name for row in failed])
         have = f"{len(failed)} of {counted(len(rows), 'row')} ended without a result: {names}. The reasons stand below."
         yield "Failed rows", have
+    if lost := [row for row in finished(rows) if row.failures]:
+        some = listed([f"{row.name} ({counted(len(row.failures), 'training')})" for row in lost])
+        yield "Failed trainings", f"These rows are the means of fewer trainings than planned: {some}."
 
 
 def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> Iterator[Caution]:
@@ -50,8 +52,8 @@ def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageA
 
 def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
     """What limits comparing one row with another."""
-    if done:
-        yield _runs(done)
+    if done and (caution := _trainings(done)):
+        yield caution
     if not tested_alike(done):
         fields = [field for field in CHOOSE_TEST if len({getattr(row.config, field) for row in done}) > 1]
         choose = f"{listed([noun(field) for field in fields])}, which {'choose' if len(fields) > 1 else 'chooses'}"
@@ -60,24 +62,19 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
         yield "Learning times do not compare", f"Rows ran under different conditions: {'; '.join(differences)}."
 
 
-def _runs(done: Sequence[FinishedRow]) -> Caution:
-    """How many runs a setting has."""
-    seeds = sorted({row.config.seed for row in done})
-    seed = f"{'Seed' if len(seeds) == 1 else 'Seeds'} {listed([str(seed) for seed in seeds])}."
-    uncovered = "No interval covers the variation from run to run"
-    runs = sorted(set(Counter(row.setting for row in done).values()))
-    if runs == [1]:
-        order = ", and another seed may order the rows differently" if len(done) > 1 else ""
-        return "One run per setting", f"{seed} {uncovered}{order}."
-    number = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-    return (
-        f"{number} runs per setting",
-        f"{seed} Rows that differ in the seed only are runs of one setting. {uncovered}.",
-    )
+def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
+    """That one training a row says nothing of the next."""
+    if any(len(row.results) > 1 for row in done):
+        return None
+    order = ", and another seed may order the rows differently" if len(done) > 1 else ""
+    uncovered = "No interval covers the variation from training to training"
+    seed = done[0].config.seed
+    return "One training per row", f"Seed {seed}. {uncovered}{order}. A grid with seeds: 3 trains each row three times."
 
 
 def _machine_differences(done: Sequence[FinishedRow]) -> Iterator[str]:
     for key, name in _MACHINE.items():
-        values = dict.fromkeys(str(row.result.environment.get(key) or "not recorded") for row in done)
+        results = [result for row in done for result in row.results]
+        values = dict.fromkeys(str(result.environment.get(key) or "not recorded") for result in results)
         if len(values) > 1:
             yield f"{name} {listed(list(values))}"

@@ -98,10 +98,25 @@ def points(change: float) -> str:
     return f"{change * 100:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def extent(fractions: Sequence[float]) -> str:
-    """Lowest, highest and mean of several fractions, in percent."""
-    mean = sum(fractions) / len(fractions)
-    return f"lowest {percent(min(fractions))}, highest {percent(max(fractions))}, mean {percent(mean)}"
+def odds_text(p: float) -> str:
+    """A p-value: `p = 0.021`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def runs_text(numbers: Sequence[int]) -> str:
+    """Ascending numbers, those in a row as a range.
+
+    >>> runs_text([0]), runs_text([0, 1, 2, 5])
+    ('0', '0 to 2 and 5')
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    pieces = (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"] for run in runs)
+    return listed([str(number) for piece in pieces for number in piece])
 
 
 def milliseconds(seconds: float) -> int:

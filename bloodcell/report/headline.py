@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
-from bloodcell.report.formatting import amounts, counted, extent, listed, percent, setting_text
-from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished, runs_of_one_setting, tested_alike
-from bloodcell.report.statistics import difference
+from bloodcell.report.formatting import amounts, counted, listed, percent, setting_text
+from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished
 
 
 def title(run: GridRun, info: DatasetInfo) -> str:
@@ -26,40 +26,46 @@ class Headline(NamedTuple):
     rest: str
 
 
-def headline(rows: Sequence[Row], info: DatasetInfo) -> Headline:
-    """The best figure and what stands behind it, or why no row is called the best."""
+def headline(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> Headline:
+    """The best figure and what stands behind it, or why no row is called the best.
+
+    Args:
+        rows: Of the grid run.
+        info: The dataset it ran on.
+        compared: Its rows with one another.
+    """
     done = finished(rows)
     if not done:
         return Headline("", "", f"None of the {counted(len(rows), 'row')} has a result.")
-    if winners := best(done):
-        return _of_winners(winners, done, info)
-    return _of_runs(done) if runs_of_one_setting(done) else _of_each_test(done)
+    winners = best(done)
+    return _of_winners(winners, done, info, compared) if winners else _of_each_test(done)
 
 
-def _of_winners(winners: Sequence[FinishedRow], done: Sequence[FinishedRow], info: DatasetInfo) -> Headline:
-    first, settings = winners[0], {row.setting for row in winners}
+def _of_winners(
+    winners: Sequence[FinishedRow], done: Sequence[FinishedRow], info: DatasetInfo, compared: Comparisons
+) -> Headline:
+    first = winners[0]
     one = len(winners) == 1
-    sentences = [f"{_what(first) if one else '(a tie)'}, on {evidence(first)}{_interval(first)}."]
-    if one and (seen := first.result.metrics.get("seen")):
+    sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}{_interval(first)}."]
+    if one and (seen := first.metrics.get("seen")):
         on = _seen_images(seen.images, first, info)
         sentences.append(f"On {on}, it reaches {percent(seen.accuracy)}.")
-    if one and len(runs := [row for row in done if row.setting == first.setting]) > 1:
-        extremes = extent([row.test.accuracy for row in runs])
-        sentences.append(f"It is one of {len(runs)} runs of its setting: {extremes}.")
-    if others := [row for row in done if row.setting not in settings]:
-        if first.result.sources_known:
-            sentences.append(_rivals(winners, others, some_left_out=len(others) + len(winners) < len(done)))
+    if others := [row for row in done if row not in winners]:
+        if compared.pairs:
+            sentences.append(_rivals(first, others, compared))
         picked = f"{'It was' if one else 'They were'} picked on these same test images"
         sentences.append(f"{picked}: expect slightly less on new ones.")
-    label = "best test accuracy" if len(done) > 1 else "test accuracy"
+    label = "mean test accuracy" if len(first.results) > 1 else "test accuracy"
     figure = f"{percent(first.test.accuracy)} by {listed([row.name for row in winners])}"
-    return Headline(label, figure, " ".join(sentences))
+    return Headline(f"best {label}" if len(done) > 1 else label, figure, " ".join(sentences))
 
 
 def _interval(row: FinishedRow) -> str:
+    trained = f", the mean of {len(row.results)} trainings" if len(row.results) > 1 else ""
     if "test" not in row.cells:
-        return ""
-    return f": 95% interval over cells {interval_text(row.cells['test'].accuracy)}"
+        return trained
+    over = "cells and seeds" if len(row.results) > 1 else "cells"
+    return f"{trained}: 95% interval over {over} {interval_text(row.cells['test'].accuracy)}"
 
 
 def _what(row: FinishedRow) -> str:
@@ -73,28 +79,17 @@ def _seen_images(images: int, row: FinishedRow, info: DatasetInfo) -> str:
     return f"{counted(images, 'randomly held-out image')} of {whole}, whose cells may also have trained"
 
 
-def _rivals(winners: Sequence[FinishedRow], others: Sequence[FinishedRow], *, some_left_out: bool) -> str:
-    """How many of the others are as good for all that the test can tell; source cells are known."""
-    first = winners[0]
-    near = sum(not difference(first.test, other.test).beyond_error for other in others)
-    whom = "it" if len(winners) == 1 else "them"
-    apart = f"be told apart from {whom} on {counted(first.test.sources, 'cell')}"
-    group = f"{len(others)} rows of other settings" if some_left_out else f"other {len(others)} rows"
+def _rivals(winner: FinishedRow, others: Sequence[FinishedRow], compared: Comparisons) -> str:
+    """How many of the others are as good for all that the test can tell."""
+    tied = sum(compared.tied(winner, other) for other in others)
+    one_training = "" if compared.seeds > 1 else " in these trainings"
     if len(others) == 1:
-        group = "row of another setting" if some_left_out else "other row"
-        return f"The {group} {'cannot' if near else 'can'} {apart}."
-    if near == len(others):
-        return f"None of the {group} can {apart}."
-    return f"{near} of the {group} cannot {apart}." if near else f"Each of the {group} can {apart}."
-
-
-def _of_runs(done: Sequence[FinishedRow]) -> Headline:
-    """Of rows that differ in the seed only."""
-    accuracies = [row.test.accuracy for row in done]
-    span = f"from {percent(min(accuracies))} to {percent(max(accuracies))}"
-    rest = f"over {len(done)} runs of one setting {_what(done[0])}, {span}."
-    behind = f"Each is tested on {evidence(done[0])}{'' if tested_alike(done) else ', chosen anew by its seed'}."
-    return Headline("mean test accuracy", percent(sum(accuracies) / len(done)), f"{rest} {behind}")
+        return "The other row is tied with it." if tied else f"The other row is worse{one_training}."
+    if tied == len(others):
+        return f"All other {tied} rows are tied with it."
+    if tied:
+        return f"{tied} of the other {len(others)} rows {'is' if tied == 1 else 'are'} tied with it."
+    return f"Each of the other {len(others)} rows is worse{one_training}."
 
 
 def _of_each_test(done: Sequence[FinishedRow]) -> Headline:

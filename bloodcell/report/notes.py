@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report.rows import Row, best, finished, runs_of_one_setting
+from bloodcell.report.comparisons import Comparisons
+from bloodcell.report.formatting import counted, runs_text
+from bloodcell.report.rows import Row, best, finished
 
 
 def seen(rows: Sequence[Row], info: DatasetInfo) -> str:
@@ -21,8 +24,7 @@ def bold(rows: Sequence[Row]) -> str:
     done = finished(rows)
     if not done or best(done):
         return f"{changed}, the highest accuracy and the least learning time."
-    why = "are runs of one setting" if runs_of_one_setting(done) else "were tested on different images"
-    return f"{changed}, and the least learning time. No accuracy is bold, as the rows {why}."
+    return f"{changed}, and the least learning time. No accuracy is bold, as the rows were tested on different images."
 
 
 def several(rows: Sequence[Row]) -> str:
@@ -37,12 +39,43 @@ def several(rows: Sequence[Row]) -> str:
     )
 
 
-def runs(rows: Sequence[Row]) -> str:
-    """How many runs the reflections rest on."""
+def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
+    """What the figures in the results table are, where they are more than those of one training."""
     done = finished(rows)
-    if len({row.setting for row in done}) == len(done):
-        return "There is one run per setting, so nothing is claimed beyond these runs."
-    return "Rows that differ in the seed only are runs of one setting, and are not ranked among themselves."
+    sentences = []
+    seeds = sorted({seed for row in done for seed in row.seeds})
+    if len(seeds) > 1:
+        sentences.append(f"Figures are means over the trainings with seeds {runs_text(seeds)}.")
+    if any("test" in row.cells for row in done):
+        over = "source cells and seeds" if len(seeds) > 1 else "source cells"
+        sentences.append(f"Intervals are over {over}.")
+    if compared.pairs:
+        sentences.append(
+            f"Tied: not to be told apart, cell by cell{' and seed by seed' if len(seeds) > 1 else ''}, at 5% for all "
+            f"{counted(len(compared.pairs), 'comparison')} together."
+        )
+    return " ".join(sentences)
+
+
+def runs(rows: Sequence[Row]) -> str:
+    """How many trainings the reflections rest on."""
+    if max((len(row.results) for row in finished(rows)), default=1) == 1:
+        return "There is one training per setting, so nothing is claimed beyond these trainings."
+    return ""
+
+
+def night(run: GridRun) -> str:
+    """What the verdicts of a night mean; empty where the run is none."""
+    if not run.nightly:
+        return ""
+    if not run.verdicts:
+        return "Tonight trained nothing anew, so there is nothing to compare."
+    if all(verdict.verdict == "too early" for verdict in run.verdicts):
+        return "There are too few trainings of earlier nights to say by how much trainings of one row differ."
+    return (
+        "Tonight's trainings against those of the nights before. Trainings of a row differ by seed; a change is called "
+        "noise unless it is larger than that explains, at 5% for all rows together."
+    )
 
 
 def train_figures(rows: Sequence[Row]) -> str:

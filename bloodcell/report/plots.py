@@ -6,6 +6,7 @@ threads may draw at once. The same figures give the same bytes.
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
-from bloodcell.artifacts import SPLITS, EpochRecord, ExperimentResult, SplitMetrics
+from bloodcell.artifacts import SPLITS, EpochRecord, SplitMetrics
 from bloodcell.report.titles import inches, set_title
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells it a second time.
@@ -29,22 +30,45 @@ _DPI = 150
 _COLOURS = 256
 
 
-def curves(history: Sequence[EpochRecord], title: str) -> bytes:
+@dataclass(frozen=True)
+class Point:
+    """A row in the comparison.
+
+    Attributes:
+        seconds: Learning time.
+        accuracies: By split.
+        intervals: Their 95% intervals, low and high, by split; empty where there are none.
+    """
+
+    seconds: float
+    accuracies: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+
+
+def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
     """Loss and accuracy over the epochs, of the training and the validation images.
 
+    Of several trainings each is a thin line, and their mean a thick one, over the epochs that all of them ran.
+
     Args:
-        history: One record an epoch.
+        histories: Of each training one record an epoch; at least one training.
         title: Printed above, in as many lines as it needs.
     """
     figure = Figure(figsize=(5.8, 2.8), layout="constrained")
-    epochs = [record.epoch for record in history]
+    shared = min(map(len, histories))
+    epochs = [record.epoch for record in histories[0][:shared]]
     loss, accuracy = figure.subplots(1, 2)
     for axes, training, validation in ((loss, "loss", "val_loss"), (accuracy, "accuracy", "val_accuracy")):
         for split, field in (("train", training), ("validation", validation)):
-            axes.plot(epochs, [getattr(record, field) for record in history], **_series(split, size=3.5))
+            if len(histories) > 1:
+                for history in histories:
+                    values = [getattr(record, field) for record in history]
+                    axes.plot(range(1, len(values) + 1), values, color=_COLOUR[split], linewidth=0.6, alpha=0.35)
+            mean = np.mean([[getattr(record, field) for record in history[:shared]] for history in histories], axis=0)
+            axes.plot(epochs, mean, **_series(split, size=3.5))
         _dress(axes, x="epoch", y=training)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        if len(epochs) == 1:
+        if max(map(len, histories)) == 1:
             axes.set_xticks(epochs)
     loss.set_ylim(bottom=0)
     _percent(accuracy)
@@ -78,27 +102,30 @@ def confusion(metrics: SplitMetrics, title: str) -> bytes:
     return _png(figure, title)
 
 
-def comparison(results: Mapping[str, ExperimentResult], title: str) -> bytes:
-    """Accuracy against learning time: one vertical line per row, on it one point per split.
+def comparison(rows: Mapping[str, Point], title: str) -> bytes:
+    """Accuracy against learning time: one vertical line per row, on it one point per split, with its interval.
 
     Args:
-        results: By row name; at least one.
+        rows: By name; at least one.
         title: Printed above, in as many lines as it needs.
     """
-    names = sorted(results, key=lambda name: results[name].learning_seconds)
-    unit, seconds = _time_unit(results[names[-1]].learning_seconds)
-    times = [results[name].learning_seconds / seconds for name in names]
+    names = sorted(rows, key=lambda name: rows[name].seconds)
+    unit, seconds = _time_unit(rows[names[-1]].seconds)
+    times = [rows[name].seconds / seconds for name in names]
     figure = Figure(figsize=(5.8, 3.4), layout="constrained")
     axes = figure.subplots()
     for split in SPLITS:
         points = [
-            (time, results[name].metrics[split].accuracy)
+            (time, rows[name].accuracies[split])
             for time, name in zip(times, names, strict=True)
-            if split in results[name].metrics
+            if split in rows[name].accuracies
         ]
         if points:
             face = _SOLID if split == "test" else _HOLLOW
             axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size=7), **face)
+        for time, name in zip(times, names, strict=True):
+            if split in rows[name].intervals:
+                axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], linewidth=2.4, alpha=0.55)
     _dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.06)

@@ -6,6 +6,7 @@ An axis is the first row and the rows that change one setting only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
 from bloodcell.report.verdicts import comparable, difference_text, verdict
@@ -18,7 +19,7 @@ class Reflection:
     Attributes:
         title: The setting.
         accuracy: Sentences on test accuracy.
-        differences: Every difference looked at, with its interval and whether it exceeds sampling error.
+        differences: Every difference looked at, with its interval and whether the two are tied.
         remarks: Sentences on learning time, and on what was left out.
     """
 
@@ -28,14 +29,16 @@ class Reflection:
     remarks: tuple[str, ...]
 
 
-def reflect(rows: Sequence[Row]) -> tuple[Reflection, ...]:
+def reflect(rows: Sequence[Row], compared: Comparisons) -> tuple[Reflection, ...]:
     """One reflection for each setting that some row changes alone."""
     return tuple(
-        _reflection(rows, field) for field in varied_fields(rows) if any(row.changed == (field,) for row in rows)
+        _reflection(rows, field, compared)
+        for field in varied_fields(rows)
+        if any(row.changed == (field,) for row in rows)
     )
 
 
-def _reflection(rows: Sequence[Row], field: str) -> Reflection:
+def _reflection(rows: Sequence[Row], field: str, compared: Comparisons) -> Reflection:
     axis = [row for row in rows if row.changed in ((), (field,))]
     done = list(finished(axis))
     title = noun(field).capitalize()
@@ -48,11 +51,11 @@ def _reflection(rows: Sequence[Row], field: str) -> Reflection:
     numbers = _numbers(done, field)
     order = numbers or [-row.test.accuracy if comparable(done, field) else 0 for row in done]
     done = [row for _, row in sorted(zip(order, done, strict=True), key=lambda item: item[0])]
-    sentence, compared = verdict(done, field, ordered=numbers is not None)
+    sentence, pairs = verdict(done, field, compared, ordered=numbers is not None)
     return Reflection(
         title=title,
         accuracy=(_figures(done, field), sentence),
-        differences=tuple(difference_text(pair, field) for pair in compared),
+        differences=tuple(difference_text(pair, field, found) for pair in pairs if (found := compared.between(*pair))),
         remarks=(_time(done), *_epochs(done), *_image_size(done, field), *left_out),
     )
 
@@ -76,14 +79,15 @@ def _time(done: Sequence[FinishedRow]) -> str:
     if min(times) > 0 and (factor := f"{max(times) / min(times):.2f}") != "1.00":
         longest, shortest = ("longer", "shorter") if len(times) == 2 else ("longest", "shortest")
         sentence += f"; the {longest} is {factor} times the {shortest}"
-    return f"{sentence} (single measurements; rows that ran side by side share the machine)."
+    measured = "single measurements" if all(len(row.results) == 1 for row in done) else "means"
+    return f"{sentence} ({measured}; rows that ran side by side share the machine)."
 
 
 def _epochs(done: Sequence[FinishedRow]) -> tuple[str, ...]:
-    epochs = [f"{len(row.result.history):,}" for row in done]
+    epochs = [row.epochs_run for row in done]
     if len(set(epochs)) == 1:
         return ()
-    return (f"They ran for {listed(epochs)} epochs, in that order.",)
+    return (f"They ran for {listed(epochs)}, in that order.",)
 
 
 def _image_size(done: Sequence[FinishedRow], field: str) -> tuple[str, ...]:

@@ -1,20 +1,32 @@
 """The rows of a grid run, each with its result where it has one."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import stdev
+from typing import NamedTuple
 
-from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, SplitMetrics
+from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, RowOutcome, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report.formatting import counted, listed, noun, setting, setting_text
-from bloodcell.report.intervals import CellCounts
+from bloodcell.report.averages import mean_metrics
+from bloodcell.report.cells import CellCounts
+from bloodcell.report.formatting import counted, listed, noun, percent, setting, setting_text
+from bloodcell.report.intervals import RowCells
 
 STUDY_FIELDS = ("hidden_layers", "dense_units", "learning_rate")
 """The settings that the original study varies: every results table has their columns."""
 
-CHOOSE_TEST = ("split", "seed", "test_fraction")
-"""The settings that may choose the test images."""
+CHOOSE_TEST = ("split", "test_fraction")
+"""The settings that may choose the test images, beside the seed, which rows share."""
+
+
+class TrainingFailure(NamedTuple):
+    """A training that has no result: its seed, and why, in at least one line."""
+
+    seed: int
+    reason: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,36 +34,30 @@ class Row:
     """A row of the grid; without a result unless it is a FinishedRow.
 
     Attributes:
-        outcome: What became of it.
+        outcomes: What became of its trainings, by ascending seed.
         first: Configuration of the grid's first row, against which changes count.
         test_images: What decides which images test it: equal where two rows are tested on the same images.
     """
 
-    outcome: RowOutcome
+    outcomes: tuple[RowOutcome, ...]
     first: ExperimentConfig
     test_images: tuple[object, ...]
 
     @property
     def name(self) -> str:
         """The row's name."""
-        return self.outcome.name
+        return self.outcomes[0].name
 
     @property
     def config(self) -> ExperimentConfig:
-        """The row's configuration: the only source of what the report says of its settings."""
-        return self.outcome.config
-
-    @cached_property
-    def setting(self) -> ExperimentConfig:
-        """The configuration but for the seed: rows that agree in it are runs of one setting."""
-        return self.config.model_copy(update={"seed": 0, "image_size": self.config.side})
+        """The row's configuration, with its first seed: the only source of what the report says of its settings."""
+        return self.outcomes[0].config
 
     @property
     def differing(self) -> tuple[str, ...]:
         """The settings in which the row differs from the first, an image size that follows the backbone included."""
-        candidates = (
-            field for field in ExperimentConfig.model_fields if field in {*self.outcome.changed, "image_size"}
-        )
+        changed = self.outcomes[0].changed
+        candidates = (field for field in ExperimentConfig.model_fields if field in {*changed, "image_size"})
         fields = [field for field in candidates if setting(self.config, field) != setting(self.first, field)]
         # The hash follows the weights, and says nothing beside them.
         return tuple(field for field in fields if field != "weights_sha256" or len(fields) == 1)
@@ -59,7 +65,7 @@ class Row:
     @property
     def changed(self) -> tuple[str, ...]:
         """Those settings that the grid itself changes."""
-        return tuple(field for field in self.differing if field in self.outcome.changed)
+        return tuple(field for field in self.differing if field in self.outcomes[0].changed)
 
     @property
     def changes(self) -> str:
@@ -67,44 +73,84 @@ class Row:
         return listed([f"{noun(field)} {setting_text(self.config, field)}" for field in self.differing])
 
     @property
-    def failure(self) -> tuple[str, ...]:
-        """Why there is no result: at least one line."""
-        lines = [line.strip() for line in self.outcome.reason.splitlines()]
-        return tuple(filter(None, lines)) or ("the store holds no result under its key",)
+    def status(self) -> str:
+        """What became of its trainings: `trained`, `reused`, or `trained 1, reused 2`."""
+        counts = Counter(outcome.status for outcome in self.outcomes)
+        return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{what} {n}" for what, n in counts.items())
+
+    @property
+    def failures(self) -> tuple[TrainingFailure, ...]:
+        """Its trainings without a result."""
+        return tuple(
+            TrainingFailure(outcome.config.seed, _reason(outcome))
+            for outcome in self.outcomes
+            if outcome.key not in self._with_result
+        )
+
+    @property
+    def _with_result(self) -> Set[str]:
+        return frozenset()
 
 
 @dataclass(frozen=True)
 class FinishedRow(Row):
-    """A row that has a result.
+    """A row of which at least one training has a result; its figures are the means over those that have.
 
     Attributes:
-        result: The result.
+        results: Their results, by ascending seed.
         cells: What became of the source cells of the test and of the split seen; empty where they are not known.
     """
 
-    result: ExperimentResult
-    cells: Mapping[str, CellCounts]
+    results: tuple[ExperimentResult, ...]
+    cells: Mapping[str, RowCells]
+
+    @property
+    def _with_result(self) -> Set[str]:
+        return {result.key for result in self.results}
+
+    @property
+    def result(self) -> ExperimentResult:
+        """The first result, for what all have in common."""
+        return self.results[0]
+
+    @cached_property
+    def metrics(self) -> dict[str, SplitMetrics]:
+        """By split, the means of the figures, and the sums of the confusion matrices."""
+        splits = [split for split in SPLITS if all(split in result.metrics for result in self.results)]
+        return {split: mean_metrics([result.metrics[split] for result in self.results]) for split in splits}
 
     @property
     def test(self) -> SplitMetrics:
         """Its figures on the test images."""
-        return self.result.metrics["test"]
+        return self.metrics["test"]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that have a result, ascending."""
+        return tuple(result.spec.config.seed for result in self.results)
+
+    @property
+    def spread(self) -> str:
+        """Lowest and highest test accuracy of its trainings, and their standard deviation."""
+        accuracies = [result.metrics["test"].accuracy for result in self.results]
+        extremes = f"lowest {percent(min(accuracies))}, highest {percent(max(accuracies))}"
+        return f"{extremes}, standard deviation {100 * stdev(accuracies):.2f} points"
 
     @property
     def seconds(self) -> float:
-        """Its learning time in seconds."""
-        return self.result.learning_seconds
+        """Its learning time in seconds, the mean over its trainings."""
+        return sum(result.learning_seconds for result in self.results) / len(self.results)
 
     @property
     def epochs(self) -> str:
         """How many epochs it ran, and which is kept where that is not the last."""
-        run, kept = counted(len(self.result.history), "epoch"), self.result.kept_epoch
-        if kept == len(self.result.history):
-            return run
-        if (stopping := self.config.early_stopping) is None:
-            return f"{run}, of which epoch {kept} is kept"
-        extreme = "lowest" if stopping.monitor == "val_loss" else "highest"
-        return f"{run}, of which epoch {kept} is kept by early stopping ({extreme} {stopping.monitor})"
+        return _epochs(self.result) if len(self.results) == 1 else self.epochs_run
+
+    @property
+    def epochs_run(self) -> str:
+        """How many epochs it ran: `10 epochs`, `7 to 10 epochs`."""
+        numbers = sorted({len(result.history) for result in self.results})
+        return f"{numbers[0]:,} to {numbers[-1]:,} epochs" if len(numbers) > 1 else counted(numbers[0], "epoch")
 
 
 def rows_of(
@@ -113,31 +159,63 @@ def rows_of(
     results: Mapping[str, ExperimentResult],
     cells: Mapping[str, Mapping[str, CellCounts]],
 ) -> tuple[Row, ...]:
-    """The run's rows in order. A failed row has no result, whatever `results` holds.
+    """The run's rows in order. A failed training has no result, whatever `results` holds.
 
     Args:
         run: The grid run.
         info: The dataset it ran on.
         results: By key.
-        cells: By key, of those results whose source cells are known.
+        cells: By key and split, of those results whose source cells are known.
     """
+    outcomes: dict[str, list[RowOutcome]] = {}
+    for outcome in run.rows:
+        outcomes.setdefault(outcome.name, []).append(outcome)
     first = run.rows[0].config
 
-    def row_of(outcome: RowOutcome) -> Row:
-        images = _test_images(outcome.config, info)
-        if outcome.status != "failed" and outcome.key in results:
-            return FinishedRow(outcome, first, images, results[outcome.key], cells.get(outcome.key, {}))
-        return Row(outcome, first, images)
+    def row_of(trained: list[RowOutcome]) -> Row:
+        trained = sorted(trained, key=lambda outcome: outcome.config.seed)
+        images = _test_images(trained[0].config, info)
+        keys = [outcome.key for outcome in trained if outcome.status != "failed" and outcome.key in results]
+        if not keys:
+            return Row(tuple(trained), first, images)
+        return FinishedRow(
+            tuple(trained),
+            first,
+            images,
+            tuple(results[key] for key in keys),
+            _cells([results[key] for key in keys], cells),
+        )
 
-    return tuple(map(row_of, run.rows))
+    return tuple(map(row_of, outcomes.values()))
+
+
+def _cells(results: Sequence[ExperimentResult], cells: Mapping[str, Mapping[str, CellCounts]]) -> dict[str, RowCells]:
+    known = [(result.spec.config.seed, cells[result.key]) for result in results if result.key in cells]
+    splits = dict.fromkeys(split for _, counts in known for split in counts)
+    return {split: RowCells({seed: counts[split] for seed, counts in known}) for split in splits}
+
+
+def _epochs(result: ExperimentResult) -> str:
+    run, kept = counted(len(result.history), "epoch"), result.kept_epoch
+    if kept == len(result.history):
+        return run
+    if (stopping := result.spec.config.early_stopping) is None:
+        return f"{run}, of which epoch {kept} is kept"
+    extreme = "lowest" if stopping.monitor == "val_loss" else "highest"
+    return f"{run}, of which epoch {kept} is kept by early stopping ({extreme} {stopping.monitor})"
+
+
+def _reason(outcome: RowOutcome) -> tuple[str, ...]:
+    lines = [line.strip() for line in outcome.reason.splitlines()]
+    return tuple(filter(None, lines)) or ("the store holds no result under its key",)
 
 
 def _test_images(config: ExperimentConfig, info: DatasetInfo) -> tuple[object, ...]:
-    """What `bloodcell.data.splits.assign` chooses the test images by."""
+    """What `bloodcell.data.splits.assign` chooses the test images by, beside the seed."""
     if info.declared.get("TEST") and config.split != "pooled":
         return ("as declared",)
     unit = "source" if config.split != "pooled" and info.sources_known else "image"
-    return (unit, config.seed, config.test_fraction)
+    return (unit, config.test_fraction)
 
 
 def finished(rows: Sequence[Row]) -> tuple[FinishedRow, ...]:
@@ -151,21 +229,13 @@ def unfinished(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def tested_alike(rows: Sequence[Row]) -> bool:
-    """Whether the rows are tested on the same images."""
+    """Whether the rows are tested on the same images, seed by seed."""
     return len({row.test_images for row in rows}) <= 1
 
 
-def runs_of_one_setting(rows: Sequence[Row]) -> bool:
-    """Whether there are several rows, which differ in the seed only."""
-    return len(rows) > 1 and len({row.setting for row in rows}) == 1
-
-
 def best(rows: Sequence[FinishedRow]) -> tuple[FinishedRow, ...]:
-    """The rows with the highest test accuracy, several where they tie.
-
-    None where the rows are tested on different images, or are runs of one setting.
-    """
-    if not tested_alike(rows) or runs_of_one_setting(rows):
+    """The rows with the highest test accuracy, several where they share it; none where their test images differ."""
+    if not tested_alike(rows):
         return ()
     highest = max((row.test.accuracy for row in rows), default=None)
     return tuple(row for row in rows if row.test.accuracy == highest)

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bloodcell.artifacts import SPLITS, SplitMetrics
-from bloodcell.report.formatting import milliseconds, noun, percent, setting_text
+from bloodcell.artifacts import SPLITS, ExperimentResult, SplitMetrics
+from bloodcell.report.comparisons import Comparisons
+from bloodcell.report.evidence import interval_text
+from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text
 from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 
 _HEADINGS = {"hidden_layers": "Hidden Layer", "dense_units": "Dense Count", "learning_rate": "Learning Rate"}
@@ -40,43 +42,67 @@ class Table:
     groups: tuple[Group, ...]
 
 
-def results_table(rows: Sequence[Row]) -> Table:
-    """The study's columns, and one for each further setting in which rows differ.
+def results_table(rows: Sequence[Row], compared: Comparisons) -> Table:
+    """The study's columns, one for each further setting in which rows differ, and what may be said of the figures.
 
     Bold are the settings in which a row differs from the first, the highest test accuracy where the rows may be
-    ranked, and the least learning time; all where they tie.
+    ranked, and the least learning time; all where they tie. The accuracy's interval stands beside it where source
+    cells are known, the number of trainings where it is not the same everywhere, and how the row stands to the best
+    where rows can be compared.
+
+    Args:
+        rows: Of the grid run.
+        compared: Its rows with one another.
     """
     fields = tuple(dict.fromkeys([*STUDY_FIELDS, *varied_fields(rows)]))
     done = finished(rows)
     winners = best(done)
     least = min((milliseconds(row.seconds) for row in done), default=None)
+    columns: dict[str, Callable[[FinishedRow], Cell]] = {
+        "Trainings": lambda row: Cell(str(len(row.results))),
+        "Accuracy": lambda row: Cell(percent(row.test.accuracy), row in winners),
+        "95% Interval": lambda row: Cell(interval_text(row.cells["test"].accuracy) if "test" in row.cells else ""),
+        "Against Best": lambda row: Cell(_standing(row, winners, compared)),
+        "Learning Time (ms)": lambda row: Cell(f"{milliseconds(row.seconds):,}", milliseconds(row.seconds) == least),
+    }
+    if len({len(row.results) for row in done}) <= 1:
+        del columns["Trainings"]
+    if not any("test" in row.cells for row in done):
+        del columns["95% Interval"]
+    if not (winners and compared.pairs):
+        del columns["Against Best"]
     groups: dict[str, list[tuple[Cell, ...]]] = {}
     for row in rows:
         settings = (Cell(setting_text(row.config, field), field in row.differing) for field in fields)
-        line = (Cell(row.name), *settings, *_figures(row, row in winners, least))
-        groups.setdefault(_group(row), []).append(line)
+        figures = (
+            [column(row) for column in columns.values()] if isinstance(row, FinishedRow) else _failed(row, columns)
+        )
+        groups.setdefault(_group(row), []).append((Cell(row.name), *settings, *figures))
     if _SEVERAL in groups:
         groups[_SEVERAL] = groups.pop(_SEVERAL)  # last
-    settings_headings = (_HEADINGS.get(field, noun(field).title()) for field in fields)
     return Table(
-        headings=("Model", *settings_headings, "Accuracy", "Learning Time (ms)"),
+        headings=("Model", *(_HEADINGS.get(field, noun(field).title()) for field in fields), *columns),
         groups=tuple(Group(title, tuple(lines)) for title, lines in groups.items()),
     )
+
+
+def _standing(row: FinishedRow, winners: Sequence[FinishedRow], compared: Comparisons) -> str:
+    if row in winners:
+        return "best" if len(winners) == 1 else "tied with best"
+    found = compared.between(winners[0], row)
+    return "" if found is None else "tied with best" if found.tied else f"{points(found.change)} points"
+
+
+def _failed(row: Row, columns: Iterable[str]) -> list[Cell]:
+    reason = row.failures[0].reason[0]
+    shown = reason if len(reason) <= _REASON_LENGTH else f"{reason[: _REASON_LENGTH - 1]}…"
+    return [Cell(f"failed: {shown}" if column == "Accuracy" else "") for column in columns]
 
 
 def _group(row: Row) -> str:
     if len(row.changed) > 1:
         return _SEVERAL
     return noun(row.changed[0]) if row.changed else ""
-
-
-def _figures(row: Row, is_best: bool, least: int | None) -> tuple[Cell, Cell]:
-    if not isinstance(row, FinishedRow):
-        reason = row.failure[0]
-        shown = reason if len(reason) <= _REASON_LENGTH else f"{reason[: _REASON_LENGTH - 1]}…"
-        return Cell(f"failed: {shown}"), Cell("")
-    time = milliseconds(row.seconds)
-    return Cell(percent(row.test.accuracy), is_best), Cell(f"{time:,}", time == least)
 
 
 def class_lines(metrics: SplitMetrics) -> tuple[tuple[str, ...], ...]:
@@ -91,9 +117,34 @@ def class_lines(metrics: SplitMetrics) -> tuple[tuple[str, ...], ...]:
     return tuple(lines)
 
 
-def results_csv(rows: Sequence[Row]) -> bytes:
-    """One line a row, numbers in full precision; the figures of a failed row are empty."""
-    records = [_settings(row) | (_results(row) if isinstance(row, FinishedRow) else {}) for row in rows]
+def results_csv(rows: Sequence[Row], compared: Comparisons) -> bytes:
+    """One line a row, numbers in full precision; the figures of a failed row are empty.
+
+    Args:
+        rows: Of the grid run.
+        compared: Its rows with one another.
+    """
+    winners = best(finished(rows))
+    return _csv(
+        _settings(row)
+        | ({} if not isinstance(row, FinishedRow) else _figures(row) | _against_best(row, winners, compared))
+        for row in rows
+    )
+
+
+def runs_csv(rows: Sequence[Row]) -> bytes:
+    """One line a training, numbers in full precision; the figures of a failed one are empty."""
+    records = []
+    for row in rows:
+        results = {result.key: result for result in row.results} if isinstance(row, FinishedRow) else {}
+        for outcome in row.outcomes:
+            record = {"row": row.name, "seed": outcome.config.seed, "key": outcome.key, "status": outcome.status}
+            records.append(record | {"reason": outcome.reason} | _training(results.get(outcome.key)))
+    return _csv(records)
+
+
+def _csv(records: Iterable[Mapping[str, object]]) -> bytes:
+    records = list(records)
     columns = dict.fromkeys(column for record in records for column in record)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
@@ -103,28 +154,49 @@ def results_csv(rows: Sequence[Row]) -> bytes:
 
 
 def _settings(row: Row) -> dict[str, object]:
-    values = row.config.model_dump(mode="json") | {"image_size": row.config.side}
+    values = row.config.model_dump(mode="json", exclude={"seed"}) | {"image_size": row.config.side}
     return {
         "row": row.name,
-        "status": row.outcome.status,
-        "reason": "" if isinstance(row, FinishedRow) else "\n".join(row.failure),
-        "key": row.outcome.key,
+        "status": row.status,
+        "reason": "\n".join(line for failure in row.failures for line in failure.reason),
         "architecture": row.config.architecture,
     } | {field: json.dumps(value) if isinstance(value, dict) else value for field, value in values.items()}
 
 
-def _results(row: FinishedRow) -> dict[str, object]:
+def _figures(row: FinishedRow) -> dict[str, object]:
     record: dict[str, object] = {
+        "trainings": len(row.results),
+        "seeds": " ".join(map(str, row.seeds)),
         "parameters": row.result.parameters,
-        "epochs_run": len(row.result.history),
-        "kept_epoch": row.result.kept_epoch,
         "learning_seconds": row.seconds,
         "learning_time_ms": milliseconds(row.seconds),
     }
-    for split in SPLITS:
-        if metrics := row.result.metrics.get(split):
-            figures = metrics.model_dump(exclude={"classes", "confusion"})
-            record |= {f"{split}_{figure}": value for figure, value in figures.items()}
+    for split, metrics in row.metrics.items():
+        record |= {f"{split}_{figure}": value for figure, value in _flat(metrics).items()}
         if cells := row.cells.get(split):
             record |= {f"{split}_accuracy_low": cells.accuracy.low, f"{split}_accuracy_high": cells.accuracy.high}
     return record
+
+
+def _against_best(row: FinishedRow, winners: Sequence[FinishedRow], compared: Comparisons) -> dict[str, object]:
+    if not winners or not (found := compared.between(winners[0], row)):
+        return {}
+    return {"against_best": found.change, "against_best_low": found.low, "against_best_high": found.high, "p": found.p}
+
+
+def _training(result: ExperimentResult | None) -> dict[str, object]:
+    if result is None:
+        return {}
+    record: dict[str, object] = {
+        "epochs_run": len(result.history),
+        "kept_epoch": result.kept_epoch,
+        "learning_seconds": result.learning_seconds,
+    }
+    for split in SPLITS:
+        if metrics := result.metrics.get(split):
+            record |= {f"{split}_{figure}": value for figure, value in _flat(metrics).items()}
+    return record
+
+
+def _flat(metrics: SplitMetrics) -> dict[str, object]:
+    return metrics.model_dump(exclude={"classes", "confusion"})

@@ -54,7 +54,7 @@ class Runner(Protocol):
 
         Args:
             key: The experiment.
-            name: Its row's name in the grid.
+            name: Its row's name in the grid, with its seed where there are several.
             on_event: Called with each progress event.
             on_log: Called with each other line the experiment prints.
 

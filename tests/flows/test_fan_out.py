@@ -8,7 +8,7 @@ GOOD = Figures({"train": 0.9, "validation": 0.9, "test": 0.9})
 
 
 def concluded(**outcomes):
-    grid = GridConfig(name="g", experiments={name: {"seed": seed} for seed, name in enumerate(outcomes)})
+    grid = GridConfig(name="g", experiments={name: {"epochs": epochs} for epochs, name in enumerate(outcomes, start=1)})
     return conclusion(build(grid, outcomes).run, "s3://b/report.html")
 
 

@@ -177,7 +177,7 @@ def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, c
                 running -= 1
             return Exit(78, Failure(problem="counted", remedy="none"))
 
-    rows = {f"row-{number}": {"seed": number} for number in range(4)}
+    rows = {f"row-{number}": {"dropout": number / 10} for number in range(4)}
     base = small.model_dump(exclude_defaults=True)
     planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows))
 
@@ -209,6 +209,6 @@ def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(store, settings
     assert time.monotonic() - started < 20
     assert "interrupted; the same command goes on from here" in "".join(lines[-5:])
     assert "Traceback" not in "".join(lines)
-    state = grid_flow(grid=grid_file(a={}, c={"seed": 1}), return_state=True)
+    state = grid_flow(grid=grid_file(a={}, c={"dropout": 0.1}), return_state=True)
     assert state.is_completed()
     assert statuses(store) == {"a": "reused", "c": "trained"}

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from bloodcell.config import GridConfig
@@ -11,7 +13,6 @@ KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 @pytest.mark.parametrize(
     ("changes", "caution"),
     [
-        ({"seed": 1}, "Seeds 0 and 1."),
         ({"split": "pooled"}, "Rows differ in split, which chooses the test images"),
     ],
 )
@@ -24,7 +25,7 @@ def test_what_limits_a_comparison_is_said(make, figures, changes, caution):
     assert caution not in plain.opening
 
 
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"test_fraction": 0.3}, {"split": "folder"}])
+@pytest.mark.parametrize("changes", [{"test_fraction": 0.3}, {"split": "folder"}])
 def test_test_images_differ_only_where_the_dataset_declares_none(make, figures, changes):
     grid = GridConfig(name="g", experiments={"a": {}, "b": changes})
     outcomes = {"a": figures(0.8), "b": figures(0.9)}
@@ -33,10 +34,19 @@ def test_test_images_differ_only_where_the_dataset_declares_none(make, figures, 
         assert "**Different test images**" in make(grid, outcomes, sources=KNOWN, declares_test=False).opening
 
 
-def test_one_run_per_setting_is_said_where_it_is_so(make, figures, grid):
-    text = make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
-    assert "**One run per setting**: Seed 0. No interval covers the variation from run to run" in text
-    assert "There is one run per setting, so nothing is claimed beyond these runs." in text
+def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
+    outcomes = {"a": figures(0.8), "b": figures(0.9)}
+    text = make(grid, outcomes).markdown
+    assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in text
+    assert "There is one training per setting, so nothing is claimed beyond these trainings." in text
+    several = make(grid.model_copy(update={"seeds": 3}), outcomes, sources=KNOWN).markdown
+    assert not re.search("[Oo]ne training per", several)
+
+
+def test_a_row_that_lost_a_training_is_named(make, figures, grid):
+    twice = grid.model_copy(update={"seeds": 2})
+    text = make(twice, {"a": figures(0.8), "b": [figures(0.9), "out of memory"]}, sources=KNOWN).opening
+    assert "**Failed trainings**: These rows are the means of fewer trainings than planned: b (1 training)." in text
 
 
 def test_rows_of_several_machines_are_told_apart(make, figures, grid):

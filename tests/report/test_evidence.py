@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from bloodcell.artifacts import ExperimentResult
+from bloodcell.report.cells import cell_counts
 from bloodcell.report.evidence import interval_lines
-from bloodcell.report.intervals import cell_counts
 from tests.report.conftest import LABELS
 from tests.report.test_intervals import draw
 
@@ -33,7 +33,7 @@ def example(make, figures, grid):
 
 def test_new_cells_stand_beside_seen_ones_with_their_difference(example):
     lines = {line[0]: line[1:] for line in interval_lines(example.rows[0])}
-    cells = next(iter(example.cells.values()))
+    cells = example.rows[0].cells
     assert list(lines) == [
         "Accuracy on new cells", "Accuracy on seen cells", "Gain from having seen the cell", "Balanced accuracy",
         "Macro F1", *(f"Recall of {label}" for label in LABELS),
@@ -48,7 +48,7 @@ def test_new_cells_stand_beside_seen_ones_with_their_difference(example):
 
 
 def test_the_difference_is_wider_than_either(example):
-    cells = next(iter(example.cells.values()))
+    cells = example.rows[0].cells
     low, high = interval_lines(example.rows[0])[2][2].replace("\N{MINUS SIGN}", "-").split(" to ")
     width = (float(high) - float(low)) / 100
     assert width > cells["test"].accuracy.high - cells["test"].accuracy.low > 0
@@ -56,8 +56,8 @@ def test_the_difference_is_wider_than_either(example):
 
 
 def test_the_report_has_them_for_each_row_and_its_first_words_that_of_the_best(example):
-    assert example.markdown.count("| On the test | Value | 95% interval | Source cells |") == 2
-    best = example.cells[example.rows[1].outcome.key]["test"].accuracy
+    assert example.markdown.count("| Figure | Value | 95% interval | Source cells |") == 2
+    best = example.rows[1].cells["test"].accuracy
     assert f"source cells: 95% interval over cells {best.low:.2%} to {best.high:.2%}." in example.opening
     assert example.markdown.count("The 95% intervals resample source cells") == 1
     assert "test_accuracy_low" in example.files["results.csv"].decode().splitlines()[0]

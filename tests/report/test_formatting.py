@@ -5,13 +5,14 @@ from bloodcell.report.formatting import (
     amounts,
     clock,
     counted,
-    extent,
     from_to,
     listed,
     milliseconds,
     number,
+    odds_text,
     percent,
     points,
+    runs_text,
     setting_text,
 )
 
@@ -59,8 +60,17 @@ def test_values_come_with_what_they_are():
     assert from_to("learning_rate", "1e-5", "1e-4") == "from 1e-5 to 1e-4"
 
 
-def test_several_figures_are_told_by_their_extremes_and_mean():
-    assert extent([0.8, 0.95, 0.8]) == "lowest 80.00%, highest 95.00%, mean 85.00%"
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([3], "3"), ([0, 1], "0 and 1"), ([0, 1, 2], "0 to 2"), ([0, 1, 2, 5, 7, 8], "0 to 2, 5, 7 and 8")],
+)
+def test_numbers_in_a_row_are_a_range(numbers, text):
+    assert runs_text(numbers) == text
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0004, "p < 0.001"), (0.0213, "p = 0.021"), (0.5, "p = 0.50")])
+def test_odds_have_as_many_digits_as_say_something(p, text):
+    assert odds_text(p) == text
 
 
 def test_settings_say_what_counts():

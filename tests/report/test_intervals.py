@@ -6,7 +6,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from bloodcell.report.intervals import CellCounts
+from bloodcell.report.cells import CellCounts
+from bloodcell.report.intervals import RowCells
+from bloodcell.report.resampling import resample
+from tests.report.simulated import row_of_runs, true_accuracy
 
 LABELS = ("EOS", "LYM", "MON", "NEU")
 CELLS = (13, 6, 4, 45)  # as behind Kaggle's TEST
@@ -39,9 +42,14 @@ def truths(cells=CELLS, images=IMAGES) -> dict[str, float]:
     }
 
 
+def once(images: pd.DataFrame) -> RowCells:
+    """What a single training made of them."""
+    return RowCells({0: CellCounts.of(images, LABELS)})
+
+
 def test_the_values_are_those_of_scikit_learn():
     images = draw(np.random.default_rng(0))
-    counts = CellCounts.of(images, LABELS)
+    counts = once(images)
     assert counts.accuracy.value == pytest.approx((images["label"] == images["predicted"]).mean())
     assert counts.balanced_accuracy.value == pytest.approx(
         balanced_accuracy_score(images["label"], images["predicted"])
@@ -53,7 +61,7 @@ def test_the_values_are_those_of_scikit_learn():
 def coverage(rng, trials, truth, **options) -> dict[str, float]:
     hits = dict.fromkeys(truth, 0)
     for _ in range(trials):
-        counts = CellCounts.of(draw(rng, **options), LABELS)
+        counts = once(draw(rng, **options))
         for figure, true in truth.items():
             interval = getattr(counts, figure)
             hits[figure] += interval.low <= true <= interval.high
@@ -83,7 +91,7 @@ def test_counting_images_would_cover_a_third_of_the_time():
 
 def test_where_all_cells_agree_the_interval_is_that_of_so_many_cells():
     images = pd.DataFrame({"source": np.repeat(["a", "b", "c", "d"], 100), "label": "MON", "predicted": "MON"})
-    counts = CellCounts.of(images, LABELS)
+    counts = once(images)
     assert (counts.accuracy.value, counts.accuracy.high) == (1.0, 1.0)
     assert counts.accuracy.low == pytest.approx(0.025 ** (1 / 4))
     assert counts.recall(2).low == counts.accuracy.low
@@ -94,15 +102,16 @@ def test_few_cells_have_a_wide_interval(cells):
     images = pd.DataFrame(
         {"source": np.repeat(["a", "b"][:cells], 50), "label": "MON", "predicted": ["MON", "NEU"] * 25 * cells}
     )
-    interval = CellCounts.of(images, LABELS).accuracy
+    interval = once(images).accuracy
     assert interval.low < 0.2
     assert interval.high > 0.8
 
 
 def test_a_class_of_one_cell_is_resampled_with_the_smallest_other():
     images = draw(np.random.default_rng(4), cells=(13, 6, 1, 45))
-    counts = CellCounts.of(images, LABELS)
-    assert np.bincount(counts.strata).tolist() == [13, 7, 0, 45]
+    counts = once(images)
+    (resampled,) = resample([counts.runs])
+    assert resampled.freedom.tolist() == [12, 6, 44]
     assert 0 <= counts.accuracy.low < counts.accuracy.value < counts.accuracy.high <= 1
 
 
@@ -110,11 +119,38 @@ def test_a_cell_of_two_labels_is_one_cell():
     images = pd.DataFrame(
         {"source": ["a"] * 3 + ["b"] * 3, "label": ["EOS", "EOS", "NEU"] * 2, "predicted": ["EOS", "NEU", "NEU"] * 2}
     )
-    counts = CellCounts.of(images, LABELS)
-    assert counts.confusion.shape == (2, 4, 4)
+    counts = once(images)
+    assert counts.accuracy.cells == 2
     assert counts.recall(3).cells == 2
 
 
 def test_the_same_cells_have_the_same_interval():
     images = draw(np.random.default_rng(5))
-    assert CellCounts.of(images, LABELS).accuracy == CellCounts.of(images, LABELS).accuracy
+    assert once(images).accuracy == once(images).accuracy
+
+
+@pytest.mark.parametrize(("cell", "seed", "noise"), [(2.0, 0.3, 1.0), (2.0, 1.0, 1.0), (1.0, 0.2, 2.0)])
+def test_over_several_trainings_the_intervals_cover_seeds_as_well(cell, seed, noise):
+    rng = np.random.default_rng(6)
+    truth = true_accuracy(rng, cell=cell, seed=seed, noise=noise)
+    intervals = [RowCells(row_of_runs(rng, 3, cell=cell, seed=seed, noise=noise)).accuracy for _ in range(200)]
+    held = sum(interval.low <= truth <= interval.high for interval in intervals) / 200
+    assert 0.91 <= held <= 0.99, held
+
+
+def test_cells_alone_would_not():
+    rng = np.random.default_rng(7)
+    truth = true_accuracy(rng, cell=1.0, seed=1.0, noise=0.5)
+    runs = [row_of_runs(rng, 3, cell=1.0, seed=1.0, noise=0.5) for _ in range(100)]
+    first = [RowCells({0: row[0]}).accuracy for row in runs]
+    assert sum(interval.low <= truth <= interval.high for interval in first) < 80
+
+
+def test_trainings_that_are_tested_on_other_cells_are_put_together():
+    rng = np.random.default_rng(8)
+    one, two = draw(rng), draw(rng)
+    two["source"] = "other-" + two["source"]
+    both = RowCells({0: CellCounts.of(one, LABELS), 1: CellCounts.of(two, LABELS)})
+    assert both.accuracy.cells == 2 * 68
+    assert both.accuracy.value == pytest.approx((once(one).accuracy.value + once(two).accuracy.value) / 2)
+    assert both.accuracy.low < both.accuracy.value < both.accuracy.high

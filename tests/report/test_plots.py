@@ -45,14 +45,14 @@ def test_pictures_are_small_pngs_of_a_readable_width(study):
 
 
 def test_series_keep_their_colours_through_the_palette(epochs, study):
-    curves = plots.curves(epochs, "t")
+    curves = plots.curves([epochs], "t")
     assert [shows(curves, code) for code in (TRAIN, VALIDATION, TEST)] == [True, True, False]
     comparison = study.files["plots/comparison.png"]
     assert [shows(comparison, code) for code in (TRAIN, VALIDATION, TEST, SEEN)] == [True, True, True, False]
 
 
 def test_one_epoch_is_drawn(epochs):
-    assert shows(plots.curves(epochs[:1], "t"), TRAIN)
+    assert shows(plots.curves([epochs[:1]], "t"), TRAIN)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def is_whole(figure: Figure) -> bool:
 
 def test_free_text_is_not_read_as_mathematics(epochs, metrics, drawn):
     """`$\\frac{$` is an error where mathematics is read, and `$a$` loses its signs."""
-    plots.curves(epochs, "$a$ $\\frac{$")
+    plots.curves([epochs], "$a$ $\\frac{$")
     plots.confusion(metrics(0.9, labels=("$a$", "$\\frac{$")), "$\\frac{$")
     assert [figure.get_suptitle() for figure in drawn] == ["$a$ $\\frac{$", "$\\frac{$"]
     labelled = [text for text in drawn[1].findobj(Text) if text.get_text() == "$a$"]
@@ -102,7 +102,7 @@ LONG = "W" * 63
     ],
 )
 def test_titles_stay_within_the_picture_whole(title, epochs, metrics, drawn):
-    plots.curves(epochs, title)
+    plots.curves([epochs], title)
     plots.confusion(metrics(0.9), title)
     for figure in drawn:
         assert is_whole(figure)
@@ -111,8 +111,8 @@ def test_titles_stay_within_the_picture_whole(title, epochs, metrics, drawn):
 
 
 def test_a_title_breaks_at_words_and_keeps_the_synthetic_mark_in_one_piece(epochs, drawn):
-    plots.curves(epochs, "a\nMobileNet(0.25) - F - D(16) - D(16) - D(16), learning rate 0.05 (synthetic images)")
-    plots.curves(epochs, "a: short (synthetic images)")
+    plots.curves([epochs], "a\nMobileNet(0.25) - F - D(16) - D(16) - D(16), learning rate 0.05 (synthetic images)")
+    plots.curves([epochs], "a: short (synthetic images)")
     long, short = (figure.get_suptitle().split("\n") for figure in drawn)
     assert long[0] == "a"
     assert long[-1].endswith("(synthetic images)")
@@ -120,10 +120,19 @@ def test_a_title_breaks_at_words_and_keeps_the_synthetic_mark_in_one_piece(epoch
     assert short == ["a: short (synthetic images)"]
 
 
+def point(seconds: float) -> plots.Point:
+    return plots.Point(seconds, {"train": 0.9, "test": 0.8}, {"test": (0.6, 0.9)})
+
+
+def test_several_trainings_are_thin_lines_and_their_mean(epochs):
+    assert shows(plots.curves([epochs, epochs[:-1]], "t"), TRAIN)
+
+
 def test_names_above_the_comparison_stay_within_it(study, drawn):
     results = list(study.results.values())
-    plots.comparison({f"{number}{LONG[1:]}": result for number, result in enumerate(results)}, f"{LONG} {LONG}")
-    plots.comparison({f"{number}{LONG[:15]}": result for number, result in enumerate(results)}, "t")
+    points = [point(result.learning_seconds) for result in results]
+    plots.comparison({f"{number}{LONG[1:]}": row for number, row in enumerate(points)}, f"{LONG} {LONG}")
+    plots.comparison({f"{number}{LONG[:15]}": row for number, row in enumerate(points)}, "t")
     assert all(map(is_whole, drawn))
     assert all(figure.axes[0].get_window_extent().height > 150 for figure in drawn)
 
@@ -141,14 +150,13 @@ def test_a_class_without_images_divides_by_no_zero(metrics):
 
 def test_threads_draw_the_same_pictures(epochs):
     titles = [f"title {number}" for number in range(4)]
-    alone = [plots.curves(epochs, title) for title in titles]
+    alone = [plots.curves([epochs], title) for title in titles]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda title: plots.curves(epochs, title), titles)) == alone
+        assert list(pool.map(lambda title: plots.curves([epochs], title), titles)) == alone
 
 
-def test_rows_with_long_names_and_equal_times_are_drawn(study):
-    result = next(iter(study.results.values()))
-    many = {f"hidden_layers-{number}_learning_rate-0.0001_backbone-InceptionV3": result for number in range(20)}
+def test_rows_with_long_names_and_equal_times_are_drawn():
+    many = {f"hidden_layers-{number}_learning_rate-0.0001_backbone-InceptionV3": point(60) for number in range(20)}
     assert plots.comparison(many, "t").startswith(b"\x89PNG")
 
 

@@ -1,21 +1,22 @@
 import re
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bloodcell.config import GridConfig
+from bloodcell.report.comparisons import compare
 from bloodcell.report.reflections import reflect
-from bloodcell.report.rows import rows_of
-from bloodcell.report.statistics import difference, shape
+from bloodcell.report.rows import finished
+from bloodcell.report.verdicts import shape
 
 UNDECIDED = "these runs cannot show whether the backbone matters."
 CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
 
 
 def reflections(example):
-    return reflect(rows_of(example.run, example.info, example.results, example.cells))
+    return reflect(example.rows, compare(finished(example.rows)))
 
 
 def layers(make, figures, accuracies, **options):
@@ -58,8 +59,8 @@ def test_trend_words_agree_with_the_numbers(make, figures, right):
     printed, verdict = found.accuracy
     values = [float(value) for value in re.findall(r"(\d+\.\d\d)%", printed)]
     course = re.match(r"It ((?:rises|falls|goes).*?)(?:, each time|;|, by more)", verdict)
-    tests = [result.metrics["test"] for result in example.results.values()]
-    if any(difference(a, b).beyond_error for a, b in combinations(tests, 2)):
+    compared = compare(finished(example.rows))
+    if not all(found.tied for found in compared.pairs.values()):
         assert course
         assert agree(course.group(1), values)
     else:
@@ -87,7 +88,7 @@ def test_without_source_cells_the_course_is_told_and_nothing_judged(make, figure
     printed, verdict = found.accuracy
     values = [float(value) for value in re.findall(r"(\d+\.\d\d)%", printed)]
     assert found.differences == ()
-    assert not re.search("error|told apart|show", verdict)
+    assert not re.search("chance|tied|show", verdict)
     if len(set(values)) > 1:
         assert agree(re.fullmatch(r"As measured it (.*)\.", verdict).group(1), values)
 
@@ -98,25 +99,24 @@ def test_an_axis_within_noise_is_not_called_a_trend(make, figures):
     assert not re.search(r"rise|fall", " ".join(found.accuracy + found.differences))
     assert len(found.differences) == 1
     assert "from 0 to 3 hidden layers: +3.00 percentage points" in found.differences[0]
-    assert found.differences[0].endswith("; within sampling error for 71 test cells")
+    assert found.differences[0].endswith("; tied")
 
 
 def test_steps_within_noise_are_named_beside_those_beyond_it(make, figures):
     (found,) = reflections(layers(make, figures, [0.5, 0.9, 0.88]))
-    assert found.accuracy[1] == "It rises, then falls; only the change from 0 to 1 hidden layer exceeds sampling error."
-    assert [text.rpartition("; ")[2][:9] for text in found.differences] == ["larger th", "within sa"]
+    assert found.accuracy[1] == "It rises, then falls; only the change from 0 to 1 hidden layer is more than chance."
+    assert [text.rpartition("; ")[2] for text in found.differences] == ["apart", "tied"]
     (found,) = reflections(layers(make, figures, [0.2, 0.5, 0.51, 0.9]))
     assert found.accuracy[1] == (
         "It rises at every step; only the changes from 0 to 1 hidden layer and from 2 to 3 hidden layers "
-        "exceed sampling error."
+        "are more than chance."
     )
 
 
 def test_a_slow_drift_is_told_from_end_to_end(make, figures):
-    (found,) = reflections(layers(make, figures, [0.6, 0.7, 0.8]))
+    (found,) = reflections(layers(make, figures, [0.6, 0.65, 0.7]))
     assert found.accuracy[1] == (
-        "It rises at every step; no single step exceeds sampling error, "
-        "but the difference from 0 to 2 hidden layers does."
+        "It rises at every step; neighbours are tied, but the difference from 0 to 2 hidden layers is more than chance."
     )
 
 
@@ -128,7 +128,7 @@ def test_rows_are_sorted_by_value_not_by_place(make, figures):
     )
     (found,) = reflections(make(grid, {"a": figures(0.2), "b": figures(0.5), "c": figures(0.9)}, sources=CELLS))
     assert "1e-5, 1e-4 and 0.001" in found.accuracy[0]
-    assert found.accuracy[1] == "It rises at every step, each time by more than sampling error."
+    assert found.accuracy[1] == "It rises at every step, each time by more than chance."
 
 
 def test_unordered_settings_are_ranked_not_called_a_trend(make, figures):
@@ -137,7 +137,7 @@ def test_unordered_settings_are_ranked_not_called_a_trend(make, figures):
         experiments={"a": {"backbone": "VGG16"}, "b": {"backbone": "Xception"}, "c": {"backbone": "MobileNet"}},
     )
     (found,) = reflections(make(grid, {"a": figures(0.5), "b": figures(0.95), "c": figures(0.93)}, sources=CELLS))
-    assert found.accuracy[1] == "The highest is that of Xception, but MobileNet cannot be told apart from it."
+    assert found.accuracy[1] == "The highest is that of Xception, but MobileNet is tied with it."
     assert not re.search(r"rise|fall", " ".join((*found.accuracy, *found.remarks)))
     assert "The image size changes along with it" in found.remarks[1]
 
@@ -155,10 +155,10 @@ def backbones(make, figures, accuracies, **options):
     [
         ((0.9, 0.9), "Both are equal."),
         ((0.9, 0.9, 0.9), "All are equal."),
-        ((0.9, 0.5), "The higher is that of VGG16, by more than sampling error."),
-        ((0.9, 0.5, 0.5), "The highest is that of VGG16, by more than sampling error."),
-        ((0.9, 0.9, 0.5), "There is a tie for the highest between VGG16 and Xception, by more than sampling error."),
-        ((0.9, 0.91), f"The two figures do not differ by more than sampling error: {UNDECIDED}"),
+        ((0.9, 0.5), "The higher is that of VGG16, by more than chance."),
+        ((0.9, 0.5, 0.5), "The highest is that of VGG16, by more than chance."),
+        ((0.9, 0.9, 0.5), "There is a tie for the highest between VGG16 and Xception, by more than chance."),
+        ((0.9, 0.91), f"The two are tied: {UNDECIDED}"),
     ],
 )
 def test_ties_and_pairs_are_put_into_words_of_their_own(make, figures, accuracies, words):
@@ -176,17 +176,6 @@ def test_ties_and_pairs_are_put_into_words_of_their_own(make, figures, accuracie
 def test_an_unordered_axis_without_source_cells_is_told_as_measured(make, figures, accuracies, words):
     found = backbones(make, figures, accuracies, sources=None)
     assert (found.accuracy[1], found.differences) == (words, ())
-
-
-def test_seeds_are_runs_of_one_setting_and_not_ranked(make, figures):
-    grid = GridConfig(name="g", experiments={"a": {"seed": 2}, "b": {"seed": 0}, "c": {"seed": 1}})
-    outcomes = {"a": figures(0.2), "b": figures(0.9), "c": figures(0.4)}
-    (found,) = reflections(make(grid, outcomes, sources=CELLS))
-    assert found.accuracy[0].startswith("With seed 0, 1 and 2, all else as in the first row, test accuracy is 90.00%,")
-    assert found.accuracy[1] == "These are runs of one setting: lowest 20.00%, highest 90.00%, mean 50.00%."
-    assert found.differences == ()
-    (found,) = reflections(make(grid, outcomes, sources=CELLS, declares_test=False))
-    assert found.accuracy[1].endswith("mean 50.00%. The seed also chose the test images.")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +224,7 @@ def test_epochs_are_named_where_rows_ran_for_different_ones(make, figures):
     grid = GridConfig(name="g", experiments={f"h{n}": {"hidden_layers": n} for n in (1, 2, 3)})
     outcomes = {f"h{n}": figures(0.9, epochs=epochs) for n, epochs in ((1, 12), (2, 8), (3, 12))}
     (found,) = reflections(make(grid, outcomes))
-    assert found.remarks[1] == "They ran for 12, 8 and 12 epochs, in that order."
+    assert found.remarks[1] == "They ran for 12 epochs, 8 epochs and 12 epochs, in that order."
     assert not re.search(r"rise|fall", " ".join(found.remarks))
 
 

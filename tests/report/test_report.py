@@ -16,10 +16,11 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 
 
-def test_intervals_are_said_to_be_wider_than_need_be(make, figures, grid):
+def test_it_is_said_how_rows_are_compared(make, figures, grid):
     text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown
-    assert "It is a rough guide: it counts cells alike" in text
-    assert "independent proportions" not in text
+    assert "A difference in test accuracy is taken cell by cell and seed by seed." in text
+    assert "corrected for all 1 comparison between rows" in text
+    assert "cell by cell and" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 
 def test_words_that_a_reader_may_not_know_are_explained_once(make, figures, grid):
@@ -53,7 +54,7 @@ def test_failed_rows_are_in_the_opening_the_table_and_the_details(make, figures,
 
 def test_a_run_in_which_every_row_failed_is_reported_without_pictures(make, grid):
     files = make(grid, {"a": "no store", "b": "no store"}).files
-    assert set(files) == {"report.md", "report.html", "results.csv"}
+    assert set(files) == {"report.md", "report.html", "results.csv", "runs.csv"}
     assert "None of the 2 rows has a result." in files["report.md"].decode()
 
 
@@ -114,8 +115,8 @@ def test_provenance_tells_data_split_code_and_keys(make, figures, grid):
         "| dropped | 1 duplicate, 0 other files |",
         "| images in test | 2,500 of 71 source cells |",
         f"| code version | {'c' * 16} |",
-        f"| a | {rows[0].key} | trained |",
-        f"| b | {rows[1].key} | reused |",
+        f"| a | 0 | {rows[0].key} | trained |",
+        f"| b | 0 | {rows[1].key} | reused |",
     ):
         assert fact in text
 

@@ -77,4 +77,4 @@ def test_the_limits_of_the_figures_stand_before_them(markdown):
     assert "in training is unknown, and split pooled keeps none apart" in opening
     assert "Images of one cell are not independent" in opening
     assert "Validation images may share cells with training" in opening
-    assert "**One run per setting**: Seed 0. No interval covers the variation from run to run" in opening
+    assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in opening

@@ -1,20 +1,19 @@
 import csv
 import io
+import re
+from dataclasses import replace
 
 import pytest
 
 from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
-from bloodcell.report.rows import rows_of
-from bloodcell.report.table import class_lines, results_csv, results_table
-
-
-def rows(example):
-    return rows_of(example.run, example.info, example.results, example.cells)
+from bloodcell.report.comparisons import compare
+from bloodcell.report.rows import finished
+from bloodcell.report.table import class_lines, results_csv, results_table, runs_csv
 
 
 def table(example):
-    return results_table(rows(example))
+    return results_table(example.rows, compare(finished(example.rows)))
 
 
 def lines(found):
@@ -75,7 +74,7 @@ def test_a_failed_row_has_no_figures_even_if_an_old_result_is_handed_in(make, fi
     grid = GridConfig(name="g", experiments={"a": {}})
     example = make(grid, {"a": figures(0.5)})
     failed = example.run.model_copy(update={"rows": (example.run.rows[0].model_copy(update={"status": "failed"}),)})
-    line = lines(results_table(rows_of(failed, example.info, example.results, example.cells)))["a"]
+    line = lines(table(replace(example, run=failed)))["a"]
     assert line["Accuracy"].text == "failed: the store holds no result under its key"
 
 
@@ -107,9 +106,8 @@ def test_an_image_size_that_is_the_backbones_own_is_no_change(make, figures):
     assert [group.title for group in found.groups] == ["", "dense count"]
 
 
-@pytest.mark.parametrize("changes", [{"split": "pooled"}, {"seed": 1}])
-def test_no_accuracy_is_best_where_rows_may_not_be_ranked(make, figures, changes):
-    grid = GridConfig(name="g", experiments={"a": {}, "b": changes})
+def test_no_accuracy_is_best_where_rows_may_not_be_ranked(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"split": "pooled"}})
     found = table(make(grid, {"a": figures(0.9, seconds=2), "b": figures(0.8, seconds=1)}))
     assert bold(found, "Accuracy") == []
     assert bold(found, "Learning Time (ms)") == ["b"]
@@ -130,10 +128,10 @@ def test_a_class_that_was_never_called_has_no_precision(metrics):
 def test_csv_holds_full_precision_and_every_row(make, figures):
     grid = GridConfig(name="g", experiments={"a": {}, "b": {"augmentation": {"rotation": 5}}})
     example = make(grid, {"a": figures(2077 / 2500 + 1e-9, seconds=3200.448415), "b": 'no "memory",\nat all'})
-    first, second = csv.DictReader(io.StringIO(results_csv(rows(example)).decode()))
+    first, second = csv.DictReader(io.StringIO(results_csv(example.rows, compare(finished(example.rows))).decode()))
     assert float(first["test_accuracy"]) == 2077 / 2500 + 1e-9
     assert (first["learning_seconds"], first["learning_time_ms"]) == ("3200.448415", "3200448")
-    assert (first["key"], first["image_size"], first["learning_rate"]) == (example.run.rows[0].key, "299", "1e-05")
+    assert (first["image_size"], first["learning_rate"], first["seeds"]) == ("299", "1e-05", "0")
     assert (second["status"], second["reason"], second["test_accuracy"]) == ("failed", 'no "memory",\nat all', "")
     assert '"rotation": 5.0' in second["augmentation"]
 
@@ -141,6 +139,43 @@ def test_csv_holds_full_precision_and_every_row(make, figures):
 def test_csv_has_a_header_of_settings_even_if_every_row_failed(make):
     grid = load_grid("blood-cell")
     example = make(grid, dict.fromkeys((row.name for row in grid.rows), "no store"))
-    records = list(csv.DictReader(io.StringIO(results_csv(rows(example)).decode())))
+    records = list(csv.DictReader(io.StringIO(results_csv(example.rows, compare(finished(example.rows))).decode())))
     assert [record["row"] for record in records] == [row.name for row in grid.rows]
     assert {record["reason"] for record in records} == {"no store"}
+
+
+KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
+
+
+def test_a_row_says_how_it_stands_to_the_best(make, figures):
+    grid = GridConfig(name="g", experiments={name: {"hidden_layers": n} for n, name in enumerate("abc")})
+    found = lines(table(make(grid, {"a": figures(0.9), "b": figures(0.89), "c": figures(0.3)}, sources=KNOWN)))
+    standings = [found[row]["Against Best"].text for row in "abc"]
+    assert standings == [
+        "best",
+        "tied with best",
+        "\N{MINUS SIGN}60.00 points",
+    ]
+    assert all(re.fullmatch(r"\d+\.\d\d% to \d+\.\d\d%", line["95% Interval"].text) for line in found.values())
+    unknown = table(make(grid, {"a": figures(0.9), "b": figures(0.89), "c": figures(0.3)}))
+    assert not {"95% Interval", "Against Best"} & set(unknown.headings)
+
+
+def test_trainings_have_a_column_where_rows_have_more_or_fewer(make, figures, grid):
+    twice = grid.model_copy(update={"seeds": 2})
+    assert "Trainings" not in table(make(twice, dict.fromkeys("ab", figures(0.9)))).headings
+    found = lines(table(make(twice, {"a": figures(0.9), "b": [figures(0.9), "out of memory"]})))
+    assert [found[row]["Trainings"].text for row in "ab"] == ["2", "1"]
+
+
+def test_every_training_has_a_line_of_its_own(make, figures, grid):
+    twice = grid.model_copy(update={"seeds": 2})
+    example = make(twice, {"a": [figures(0.9), figures(0.7)], "b": [figures(0.8), "out of memory"]}, sources=KNOWN)
+    records = list(csv.DictReader(io.StringIO(runs_csv(example.rows).decode())))
+    assert [(r["row"], r["seed"], r["test_accuracy"]) for r in records] == [
+        ("a", "0", "0.9"), ("a", "1", "0.7"), ("b", "0", "0.8"), ("b", "1", "")
+    ]  # fmt: skip
+    assert records[3]["reason"] == "out of memory"
+    (mean, _) = csv.DictReader(io.StringIO(results_csv(example.rows, compare(finished(example.rows))).decode()))
+    assert (float(mean["test_accuracy"]), mean["trainings"], mean["seeds"]) == (pytest.approx(0.8), "2", "0 1")
+    assert float(mean["test_accuracy_low"]) < 0.8 < float(mean["test_accuracy_high"])

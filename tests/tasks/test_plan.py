@@ -10,22 +10,22 @@ from tasks.plan import plan
 
 def grid(small, **rows) -> GridConfig:
     base = small.model_dump(exclude_defaults=True)
-    return GridConfig(name="g", dataset="coloured", base=base, experiments={"a": {}, "b": {"seed": 1}, **rows})
+    return GridConfig(name="g", dataset="coloured", base=base, experiments={"a": {}, "b": {"epochs": 3}, **rows})
 
 
 def test_a_plan_says_what_has_a_result_and_writes_nothing(store, coloured, small):
     first = plan(store, grid(small))
-    assert [row.done for row in first.rows] == [False, False]
+    assert [row.done for row in first.runs] == [False, False]
     assert list(store.list("experiments/")) == []
-    store.write(artifacts.experiment(first.rows[1].spec.key, "result.json"), b"{}")
+    store.write(artifacts.experiment(first.runs[1].spec.key, "result.json"), b"{}")
     second = plan(store, grid(small))
-    assert [row.done for row in second.rows] == [False, True]
-    assert [row.spec for row in second.rows] == [row.spec for row in first.rows]
+    assert [row.done for row in second.runs] == [False, True]
+    assert [row.spec for row in second.runs] == [row.spec for row in first.runs]
 
 
 def test_changing_one_row_changes_its_key_alone(store, coloured, small):
-    keys = [row.spec.key for row in plan(store, grid(small)).rows]
-    changed = [row.spec.key for row in plan(store, grid(small, b={"seed": 2})).rows]
+    keys = [row.spec.key for row in plan(store, grid(small)).runs]
+    changed = [row.spec.key for row in plan(store, grid(small, b={"epochs": 4})).runs]
     assert changed[0] == keys[0]
     assert changed[1] != keys[1]
 
@@ -34,14 +34,14 @@ def test_weights_are_in_the_store_before_any_experiment_starts(store, coloured, 
     path = tmp_path / "w.weights.h5"
     path.write_bytes(b"weights")
     planned = plan(store, grid(small).with_overrides({"weights": str(path)}))
-    name = planned.rows[0].spec.config.weights
+    name = planned.runs[0].spec.config.weights
     assert store.read(name) == b"weights"
 
 
 def test_two_copies_of_one_weights_file_are_one_experiment(store, coloured, small, tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.weights.h5").write_bytes(b"weights")
-    rows = {name: {"seed": 3, "weights": str(tmp_path / f"{name}.weights.h5")} for name in "ab"}
+    rows = {name: {"weights": str(tmp_path / f"{name}.weights.h5")} for name in "ab"}
     with pytest.raises(GridError, match="rows 'a' and 'b' are one experiment"):
         plan(store, grid(small, **rows))
 
@@ -56,13 +56,12 @@ def test_each_distinct_split_is_audited_on_one_reading_of_the_manifest(store, ce
     readings = []
     monkeypatch.setattr(module, "read_manifest", lambda *where: readings.append(where) or read_manifest(*where))
     rows = {"c": {"dense_units": 16}, "d": {"split": "pooled"}, "e": {"split": "pooled", "test_fraction": 0.999}}
-    planned = plan(store, grid(small, **rows).model_copy(update={"dataset": "celled"}))
+    planned = plan(store, grid(small, **rows).model_copy(update={"dataset": "celled", "seeds": 2}))
     assert [(audit.settings.split, audit.settings.seed) for audit in planned.leakage] == [
-        ("source", 0), ("source", 1), ("pooled", 0)
+        ("source", 0), ("pooled", 0), ("source", 1), ("pooled", 1)
     ]  # fmt: skip
-    assert [audit.test.leaked for audit in planned.leakage][:2] == [0, 0]
-    assert planned.leakage[2].test.leaked > 0
-    assert len(planned.rows) == 5  # the split that leaves a class without training images fails its own row
+    assert [audit.test.leaked > 0 for audit in planned.leakage] == [False, True, False, True]
+    assert len(planned.runs) == 10  # the split that leaves a class without training images fails its own row
     assert len(readings) == 1
 
 
@@ -79,13 +78,13 @@ def test_a_strict_plan_refuses_leakage_and_writes_nothing(
 ):
     path = tmp_path / "w.weights.h5"
     path.write_bytes(b"weights")
-    rows = {"c": changes | {"weights": str(path), "seed": 2}}
+    rows = {"c": changes | {"weights": str(path)}}
     leaking = grid(small, **rows).model_copy(update={"dataset": dataset})
     before = set(store.root.rglob("*"))
     with pytest.raises(DatasetError, match=problem):
         plan(store, leaking, strict=True)
     assert set(store.root.rglob("*")) == before
-    assert len(plan(store, leaking).rows) == 3
+    assert len(plan(store, leaking).runs) == 3
 
 
 def test_a_strict_plan_accepts_a_split_by_source(store, celled, small):

@@ -8,7 +8,8 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from bloodcell import artifacts
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import TransientError
-from bloodcell.report.rows import rows_of
+from bloodcell.report.comparisons import compare
+from bloodcell.report.rows import finished
 from bloodcell.store import LocalStore
 from tasks.prefect_artifacts import artifact_key
 from tasks.report import report_grid, summary_of
@@ -41,7 +42,8 @@ def shown(key: str) -> list:
 def test_a_run_leaves_its_results_and_its_report_in_the_history_of_its_grid(prefect_server, store, example):
     name = example.run.grid.name.strip("-")
     for _ in range(2):
-        url = reporting(store, example)
+        run, url = reporting(store, example)
+    assert run == example.run
     assert url == f"{store.url}/grids/{example.run.grid.name}/{example.run.run_id}/report.html"
     table, _ = shown(f"results-{name}")
     assert table.type == "table"
@@ -95,6 +97,6 @@ def make_rows():
             for name, value in outcomes.items()
         }
         built = build(grid, figures, **options)
-        return rows_of(built.run, built.info, built.results, built.cells), built.info, built.run.leakage
+        return built.rows, built.info, built.run.leakage, compare(finished(built.rows))
 
     return make

@@ -58,7 +58,7 @@ def container_settings(
         run: The grid run, for the labels.
         owner: The process that will stop and remove the container.
         key: The experiment.
-        row: Its row's name in the grid.
+        row: Its row's name in the grid, with its seed where there are several.
         gpu: Id of the GPU leased to it; None for CPU.
         name: The container's name.
         environment: As from `container_environment`.

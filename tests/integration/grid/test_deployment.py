@@ -60,7 +60,7 @@ def test_three_experiments_and_their_report(host, grid_file, s3_server, tmp_path
 
 
 def test_two_grid_runs_at_once_use_each_gpu_once_at_a_time(host, grid_file):
-    grids = [grid_file(a={"seed": seed}, b={"seed": seed, "dropout": 0.2}) for seed in (1, 2)]
+    grids = [grid_file(a={"dropout": tenths / 10}, b={"dropout": 0.2 + tenths / 10}) for tenths in (4, 5)]
     ids = [
         host.start(grid, deployment) for grid, deployment in zip(grids, ("grid/blood-cell", "grid/demo"), strict=True)
     ]
@@ -75,24 +75,24 @@ def test_two_grid_runs_at_once_use_each_gpu_once_at_a_time(host, grid_file):
 
 
 def test_cancelling_stops_every_experiment_and_frees_every_slot(host, grid_file):
-    run_id = host.start(grid_file(a=LONG, b=LONG | {"seed": 1}, c=LONG | {"seed": 2}))
+    run_id = host.start(grid_file(a=LONG, b=LONG | {"dropout": 0.1}, c=LONG | {"dropout": 0.2}))
     host.prefect.wait(run_id, until=lambda: is_training(host))
     host.prefect.run("flow-run", "cancel", run_id)
     assert host.prefect.wait(run_id, seconds=60).state.is_cancelled()
     host.prefect.wait(run_id, until=lambda: host.experiments() == [], seconds=30)
-    after = host.prefect.wait(host.start(grid_file(a={}, b={"seed": 1})))
+    after = host.prefect.wait(host.start(grid_file(a={}, b={"dropout": 0.1})))
     assert after.state.is_completed(), after.state.message
 
 
 def test_what_a_killed_grid_run_left_is_gone_after_the_next_start(host, grid_file):
-    run_id = host.start(grid_file(a=LONG, b=LONG | {"seed": 1}))
+    run_id = host.start(grid_file(a=LONG, b=LONG | {"dropout": 0.1}))
     host.prefect.wait(run_id, until=lambda: is_training(host))
     (owner,) = {Owner.model_validate_json(item.labels[OWNER_LABEL]).pid for item in host.experiments()}
     os.kill(owner, signal.SIGKILL)
     assert host.prefect.wait(run_id, seconds=60).state.is_crashed()
     assert len(host.experiments()) == 2
 
-    next_id = host.start(grid_file(c={}, d={"seed": 1}))
+    next_id = host.start(grid_file(c={}, d={"dropout": 0.1}))
     after = host.prefect.wait(next_id)
     assert after.state.is_completed(), after.state.message
     assert host.experiments() == []
@@ -102,7 +102,7 @@ def test_what_a_killed_grid_run_left_is_gone_after_the_next_start(host, grid_fil
 def test_ctrl_c_leaves_no_container(host, grid_file, tmp_path):
     """The command of the README without a server of one's own: Ctrl-C ends its temporary server too."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    command = [sys.executable, "-m", "flows.grid", "--grid", grid_file(a=LONG, b=LONG | {"seed": 1})]
+    command = [sys.executable, "-m", "flows.grid", "--grid", grid_file(a=LONG, b=LONG | {"dropout": 0.1})]
     with subprocess.Popen(
         command, env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

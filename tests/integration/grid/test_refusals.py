@@ -17,7 +17,7 @@ def refusal(prefect, s3_store, coloured_folder, grid_file, monkeypatch):
         for name, value in (right | wrong).items():
             monkeypatch.setenv(name, value)
         with temporary_settings({PREFECT_API_URL: prefect.api}):
-            state = grid_flow(grid=grid_file(a={}, b={"seed": 1}), return_state=True)
+            state = grid_flow(grid=grid_file(a={}, b={"dropout": 0.1}), return_state=True)
         with prefect.client() as client:
             state = client.read_flow_run(state.state_details.flow_run_id).state
         assert state.is_failed()

@@ -27,14 +27,14 @@ def kill(worker) -> None:
 
 def test_a_grid_of_six_outlives_one_of_two_workers(pool, grid_file):
     before = len(pool.devices())
-    run_id = pool.start(grid_file(**{f"seed-{seed}": {"seed": seed} for seed in range(6)}))
+    run_id = pool.start(grid_file(**{f"dropout-{tenths}": {"dropout": tenths / 10} for tenths in range(6)}))
     pool.prefect.wait(run_id, until=lambda: len(pool.containers()) == 2)
     kill(pool.workers["0"])
     ended = pool.prefect.wait(run_id)
     assert ended.state.is_completed(), ended.state.message
-    assert pool.rows() == [(f"seed-{seed}", "trained") for seed in range(6)]
+    assert pool.rows() == [(f"dropout-{tenths}", "trained") for tenths in range(6)]
     assert all(artifacts.is_done(pool.store, run.parameters["key"]) for run in pool.children())
-    assert pool.runs_of_row() == {f"seed-{seed}": 1 for seed in range(6)}  # the killed worker's own went on
+    assert pool.runs_of_row() == {f"dropout-{tenths}": 1 for tenths in range(6)}  # the killed worker's own went on
     assert sorted(pool.devices()[before:]) == ["0"] + ["1"] * 5
     pool.prefect.wait(run_id, until=lambda: pool.containers() == [], seconds=30)
 
@@ -54,7 +54,7 @@ def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alon
 
 
 def test_cancelling_a_grid_cancels_what_runs_and_what_waits(pool, grid_file):
-    run_id = pool.start(grid_file(**{name: LONG | {"seed": seed} for seed, name in enumerate("abc")}))
+    run_id = pool.start(grid_file(**{name: LONG | {"dropout": tenths / 10} for tenths, name in enumerate("abc")}))
     pool.prefect.wait(run_id, until=lambda: pool.are_training(2))
     check_hardening(pool)
     pool.prefect.run("flow-run", "cancel", run_id)

@@ -1,0 +1,56 @@
+"""What an experiment made of every source cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bloodcell.data.sources import majority_label
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class CellCounts:
+    """What one run made of every source cell of a split.
+
+    Attributes:
+        sources: Names of the cells.
+        confusion: Shape (cells, classes, classes): images of a cell of class i called class j.
+        strata: Number of each cell's class, of two the more frequent.
+    """
+
+    sources: npt.NDArray[np.object_]
+    confusion: Floats
+    strata: Numbers
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, labels: Sequence[str]) -> "CellCounts":
+        """Count the images of one split.
+
+        Args:
+            images: With the columns source, label and predicted.
+            labels: Classes, in order.
+        """
+        number = {label: index for index, label in enumerate(labels)}
+        cells, names = pd.factorize(images["source"], sort=True)
+        confusion = np.zeros((len(names), len(labels), len(labels)))
+        np.add.at(confusion, (cells, images["label"].map(number), images["predicted"].map(number)), 1)
+        strata = majority_label(images).groupby(cells).first().map(number).to_numpy(np.intp)
+        return cls(np.asarray(names, dtype=object), confusion, strata)
+
+
+def cell_counts(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, CellCounts]:
+    """The counts of the splits that evaluate, by split, of an experiment's predictions.
+
+    Args:
+        predictions: As in predictions.parquet.
+        labels: Classes, in order.
+    """
+    splits = predictions.groupby("split")
+    return {
+        split: CellCounts.of(splits.get_group(split), labels) for split in ("test", "seen") if split in splits.groups
+    }

@@ -1,0 +1,125 @@
+"""Whether rows differ in test accuracy: every two of them, cell by cell and seed by seed, corrected for their number.
+
+Two rows are compared on the cells and seeds that they share: what is hard for both, and what a seed does to both, drops
+out of the difference. Its variance over cells and seeds is that of `bloodcell.report.resampling`, and its p-value
+Student's. As many pairs are looked at, the p-values are corrected after Holm (1979), "A simple sequentially rejective
+multiple test procedure", Scandinavian Journal of Statistics 6:65: of equal rows any two are told apart once in twenty
+grids.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from bloodcell.report.intervals import LEVEL
+from bloodcell.report.resampling import Resampled, resample
+from bloodcell.report.rows import FinishedRow
+
+_ACCURACY = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row's test accuracy minus another's.
+
+    Attributes:
+        change: The difference, a fraction.
+        low, high: Its 95% interval, of this comparison by itself.
+        p: Odds of a difference as large between equal rows, corrected for the number of comparisons.
+    """
+
+    change: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def tied(self) -> bool:
+        """Whether the two cannot be told apart."""
+        return self.p >= 1 - LEVEL
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The differences between rows, the second's accuracy minus the first's, by the names of the two.
+
+    Attributes:
+        pairs: One for each two rows that share test cells and seeds; none where source cells are not known.
+        seeds: The fewest seeds that a pair shares: with one, no interval covers the variation between trainings.
+    """
+
+    pairs: Mapping[tuple[str, str], Comparison]
+    seeds: int
+
+    def between(self, first: FinishedRow, second: FinishedRow) -> Comparison | None:
+        """The second row's accuracy minus the first's; None where the two cannot be compared."""
+        if found := self.pairs.get((first.name, second.name)):
+            return found
+        if turned := self.pairs.get((second.name, first.name)):
+            return replace(turned, change=-turned.change, low=-turned.high, high=-turned.low)
+        return None
+
+    def tied(self, first: FinishedRow, second: FinishedRow) -> bool:
+        """Whether two rows cannot be told apart, for whatever reason."""
+        found = self.between(first, second)
+        return found is None or found.tied
+
+
+def compare(rows: Sequence[FinishedRow]) -> Comparisons:
+    """Compare every two rows that were tested on the same images and whose source cells are known."""
+    by_test: dict[tuple[object, ...], list[FinishedRow]] = {}
+    for row in rows:
+        if "test" in row.cells:
+            by_test.setdefault(row.test_images, []).append(row)
+    found = [pair for alike in by_test.values() for pair in _pairs(alike)]
+    values = corrected([pair.p for _, pair, _ in found])
+    pairs = {names: replace(pair, p=p) for (names, pair, _), p in zip(found, values, strict=True)}
+    return Comparisons(pairs, min((seeds for *_, seeds in found), default=0))
+
+
+def _pairs(rows: Sequence[FinishedRow]) -> list[tuple[tuple[str, str], Comparison, int]]:
+    """The names of two rows, what differs, not yet corrected, and the seeds they share."""
+    runs = [row.cells["test"].runs for row in rows]
+    cells = rows[0].test.sources
+    pairs = []
+    for (first, one), (second, other) in combinations(zip(rows, resample(runs), strict=True), 2):
+        if shared := sorted(set(first.seeds) & set(second.seeds)):
+            difference = _at(other, second, shared) - _at(one, first, shared)
+            pairs.append(((first.name, second.name), _comparison(difference, cells), len(shared)))
+    return pairs
+
+
+def _at(resampled: Resampled, row: FinishedRow, seeds: Sequence[int]) -> Resampled:
+    return resampled.of_runs([row.seeds.index(seed) for seed in seeds])
+
+
+def _comparison(difference: Resampled, cells: int) -> Comparison:
+    change = float(difference.values[:, _ACCURACY].mean())
+    variance, freedom = difference.variance(_ACCURACY)
+    if variance == 0.0:
+        return _without_variance(change, cells)
+    error = np.sqrt(variance)
+    margin = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
+    p = 2 * float(stats.t.sf(abs(change) / error, freedom))
+    return Comparison(change, max(change - margin, -1.0), min(change + margin, 1.0), p)
+
+
+def _without_variance(change: float, cells: int) -> Comparison:
+    """All cells agree: the interval is the exact binomial one of so many cells, the test the sign test."""
+    exact = stats.binomtest(cells if change else 0, cells).proportion_ci(LEVEL)
+    if not change:
+        return Comparison(0.0, -exact.high, exact.high, 1.0)
+    low, high = sorted((change * exact.low, change))
+    return Comparison(change, low, high, float(stats.binomtest(cells, cells).pvalue))
+
+
+def corrected(values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number, after Holm."""
+    if not values:
+        return []
+    from statsmodels.stats.multitest import multipletests  # takes a second to import, which no other command needs
+
+    return [float(p) for p in multipletests(values, method="holm")[1]]

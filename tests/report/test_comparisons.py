@@ -1,0 +1,106 @@
+"""Comparisons of rows whose truth is known: equal ones are tied nineteen times in twenty, broken ones are not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bloodcell.config import GridConfig
+from bloodcell.report.comparisons import Comparisons, compare, corrected
+from bloodcell.report.intervals import RowCells
+from bloodcell.report.rows import finished
+from tests.report.simulated import rows_of_runs
+
+CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
+
+
+@pytest.fixture
+def three(make, figures):
+    """Three finished rows of three trainings each, whose cells are still to be filled in."""
+    grid = GridConfig(name="g", seeds=3, experiments={name: {"hidden_layers": n} for n, name in enumerate("abc")})
+    return finished(make(grid, dict.fromkeys("abc", figures(0.9)), sources=CELLS).rows)
+
+
+def compared(rows, rng, better, seeds=3, **spreads) -> Comparisons:
+    cells = rows_of_runs(rng, better, seeds, **spreads)
+    return compare([replace(row, cells={"test": RowCells(runs)}) for row, runs in zip(rows, cells, strict=True)])
+
+
+@pytest.mark.parametrize(("cell", "seed", "noise"), [(2.0, 0.3, 1.0), (2.0, 1.0, 1.0)])
+def test_of_equal_rows_any_two_are_told_apart_once_in_twenty_grids(three, cell, seed, noise):
+    rng, alarms, trials = np.random.default_rng(1), 0, 120
+    for _ in range(trials):
+        found = compared(three, rng, (0, 0, 0), cell=cell, seed=seed, noise=noise)
+        alarms += not all(pair.tied for pair in found.pairs.values())
+    assert alarms / trials <= 0.09, alarms / trials
+
+
+def test_one_comparison_by_itself_errs_once_in_twenty(three):
+    rng, outside, trials = np.random.default_rng(2), 0, 150
+    for _ in range(trials):
+        pair = compared(three[:2], rng, (0, 0), cell=2.0, seed=0.5, noise=0.5).pairs["a", "b"]
+        outside += not pair.low <= 0 <= pair.high
+    assert 0.01 <= outside / trials <= 0.09, outside / trials
+
+
+def test_a_row_that_is_worse_is_found(three):
+    rng, found, trials = np.random.default_rng(3), 0, 50
+    for _ in range(trials):
+        pairs = compared(three, rng, (0, 0, -4), cell=2.0, seed=0.3, noise=1.0).pairs
+        found += not pairs["a", "c"].tied
+        assert pairs["a", "c"].high < 0
+    assert found / trials >= 0.95
+
+
+def test_pairing_by_cell_finds_what_two_intervals_would_hide(three):
+    rng = np.random.default_rng(4)
+    cells = rows_of_runs(rng, (0, -0.7), 3, cell=3.0, seed=0.05, noise=0.1)
+    rows = [replace(row, cells={"test": RowCells(runs)}) for row, runs in zip(three[:2], cells, strict=True)]
+    first, second = (row.cells["test"].accuracy for row in rows)
+    pair = compare(rows).pairs["a", "b"]
+    assert pair.high - pair.low < 0.8 * ((first.high - first.low) ** 2 + (second.high - second.low) ** 2) ** 0.5
+
+
+def test_a_comparison_may_be_turned_round(three):
+    found = compared(three, np.random.default_rng(5), (0, 1, 2), cell=2.0, seed=0.3, noise=1.0)
+    there, back = found.between(three[0], three[2]), found.between(three[2], three[0])
+    assert (back.change, back.low, back.high, back.p) == (-there.change, -there.high, -there.low, there.p)
+    assert there.low < there.change < there.high
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have(make, figures):
+    grid = GridConfig(name="g", seeds=3, experiments={"a": {}, "b": {"hidden_layers": 2}})
+    outcomes = {"a": [figures(0.5), figures(0.9), figures(0.9)], "b": ["out of memory", figures(0.9), figures(0.9)]}
+    found = compare(finished(make(grid, outcomes, sources=CELLS).rows))
+    assert found.pairs["a", "b"].change == 0
+    assert found.seeds == 2
+
+
+def test_rows_that_agree_on_every_cell_are_tied_within_what_so_many_cells_can_show(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"hidden_layers": 2}})
+    pair = compare(finished(make(grid, dict.fromkeys("ab", figures(0.9)), sources=CELLS).rows)).pairs["a", "b"]
+    assert (pair.change, pair.p, pair.tied) == (0, 1, True)
+    assert pair.high == -pair.low == pytest.approx(1 - 0.025 ** (1 / 71))
+
+
+@pytest.mark.parametrize("cells", [4, 40])
+def test_rows_that_disagree_on_every_cell_are_apart_where_there_are_cells_enough(make, figures, cells):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"hidden_layers": 2}})
+    outcomes = {"a": figures(0.0), "b": figures(1.0)}
+    pair = compare(finished(make(grid, outcomes, sources=CELLS | {"test": cells}).rows)).pairs["a", "b"]
+    assert pair.change == 1
+    assert pair.tied == (cells == 4)
+
+
+def test_rows_without_cells_or_with_other_tests_are_not_compared(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"split": "pooled"}})
+    outcomes = dict.fromkeys("ab", figures(0.9))
+    assert compare(finished(make(grid, outcomes, sources=CELLS).rows)).pairs == {}
+    unknown = make(GridConfig(name="g", experiments={"a": {}, "b": {"epochs": 3}}), outcomes)
+    assert compare(finished(unknown.rows)).pairs == {}
+
+
+def test_the_correction_is_holms():
+    # Holm (1979): the smallest times three, the next times two, never falling.
+    assert corrected([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert corrected([]) == []
