@@ -12,6 +12,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentResult, GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import build_report, publish
+from bloodcell.report.diagnostics import read_diagnostics
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
 from bloodcell.report.intervals import CellCounts, cell_counts
@@ -27,7 +28,8 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
     """Read the results of the rows that have one, publish the report, and return its URL."""
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
     cells = {key: cells_of(store, result) for key, result in results.items() if result.sources_known}
-    rows = rows_of(run, info, results, cells)
+    diagnostics = {key: read_diagnostics(store, result) for key, result in results.items()}
+    rows = rows_of(run, info, results, cells, diagnostics)
     files = build_report(run, info, rows)
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"

@@ -6,12 +6,12 @@ from typing import Any
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report import headline, notes, plots, provenance
+from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.formatting import setting_text
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
-from bloodcell.report.rows import Row, finished
+from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.report.table import results_csv, results_table
 from bloodcell.store import Store
 
@@ -27,7 +27,7 @@ def build_report(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
 
     Returns:
-        By file name below the grid run: report.md, report.html, results.csv and plots/*.png.
+        By file name below the grid run: report.md, report.html, results.csv and the pictures below plots/.
     """
     pictures = _pictures(rows, " (synthetic images)" if info.synthetic else "")
     title = headline.title(run, info)
@@ -65,8 +65,20 @@ def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
         # Spaces at which no line breaks.
         title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
         pictures[f"plots/{row.name}-curves.png"] = plots.curves(row.result.history, title)
-        pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(row.test, f"{row.name}: test images{note}")
+        pictures |= _of_test(row, f"{row.name}: test{note}")
     return pictures
+
+
+def _of_test(row: FinishedRow, title: str) -> dict[str, bytes]:
+    """What a row did on the test images; the experiment drew what needs the images themselves."""
+    cells = confusion.by_cell(row.cells["test"].confusion) if "test" in row.cells else None
+    pictures = {"confusion.png": confusion.matrices(row.test.confusion, row.result.labels, title, cells)}
+    shown = row.diagnostics
+    if shown.calibration:
+        pictures["reliability.png"] = calibration.reliability_diagram(shown.calibration, title)
+    pictures |= {"errors.jpg": shown.errors} if shown.errors else {}
+    pictures |= {"gradcam.jpg": shown.gradcam} if shown.gradcam else {}
+    return {f"plots/{row.name}-{file}": data for file, data in pictures.items()}
 
 
 def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str, Any]:
@@ -85,6 +97,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...]) -> dict[str
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),
         "runs": notes.runs(rows),
+        "calibrated": any(row.diagnostics.calibration for row in finished(rows)),
         "train_figures": notes.train_figures(rows),
         "reflections": reflections,
         "intervals": any(reflection.differences for reflection in reflections),

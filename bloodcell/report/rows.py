@@ -7,6 +7,7 @@ from functools import cached_property
 from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.report.diagnostics import Diagnostics
 from bloodcell.report.formatting import counted, listed, noun, setting, setting_text
 from bloodcell.report.intervals import CellCounts
 
@@ -80,10 +81,12 @@ class FinishedRow(Row):
     Attributes:
         result: The result.
         cells: What became of the source cells of the test and of the split seen; empty where they are not known.
+        diagnostics: Its calibration and the pictures that its experiment drew.
     """
 
     result: ExperimentResult
     cells: Mapping[str, CellCounts]
+    diagnostics: Diagnostics
 
     @property
     def test(self) -> SplitMetrics:
@@ -112,6 +115,7 @@ def rows_of(
     info: DatasetInfo,
     results: Mapping[str, ExperimentResult],
     cells: Mapping[str, Mapping[str, CellCounts]],
+    diagnostics: Mapping[str, Diagnostics] | None = None,
 ) -> tuple[Row, ...]:
     """The run's rows in order. A failed row has no result, whatever `results` holds.
 
@@ -120,13 +124,15 @@ def rows_of(
         info: The dataset it ran on.
         results: By key.
         cells: By key, of those results whose source cells are known.
+        diagnostics: By key, of those results that have any.
     """
     first = run.rows[0].config
 
     def row_of(outcome: RowOutcome) -> Row:
         images = _test_images(outcome.config, info)
         if outcome.status != "failed" and outcome.key in results:
-            return FinishedRow(outcome, first, images, results[outcome.key], cells.get(outcome.key, {}))
+            shown = (diagnostics or {}).get(outcome.key, Diagnostics())
+            return FinishedRow(outcome, first, images, results[outcome.key], cells.get(outcome.key, {}), shown)
         return Row(outcome, first, images)
 
     return tuple(map(row_of, run.rows))
