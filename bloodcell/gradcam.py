@@ -43,10 +43,12 @@ def gradcam(
     closing = [layer for layer in backbone.layers[-1:] if isinstance(layer, _POOLING)]
     convolve = keras.Model(backbone.input, closing[0].input if closing else backbone.output)
     head = [*closing, *model.layers[model.layers.index(backbone) + 1 :]]
-    maps = [
-        _maps(convolve(prepare(images[start : start + _BATCH])), head, classes[start : start + _BATCH])
-        for start in range(0, len(images), _BATCH)
-    ]
+    maps = []
+    for start in range(0, len(images), _BATCH):
+        batch = slice(start, start + _BATCH)
+        # Augmentation layers take themselves to be in training unless told otherwise.
+        features = convolve(prepare(images[batch], training=False), training=False)
+        maps.append(_maps(features, head, classes[batch]))
     return np.concatenate(maps)
 
 
@@ -56,7 +58,7 @@ def _maps(features: tf.Tensor, head: list[keras.Layer], classes: npt.NDArray[np.
         tape.watch(features)
         x = features
         for layer in hidden:
-            x = layer(x)
+            x = layer(x, training=False)
         scores = tf.cast(x, tf.float32) @ last.kernel + last.bias
         score = tf.reduce_sum(tf.gather(scores, classes, batch_dims=1))  # an image's gradient is its own score's alone
     weights = tf.reduce_mean(tf.cast(tape.gradient(score, features), tf.float32), axis=(1, 2), keepdims=True)
