@@ -17,7 +17,7 @@ from bloodcell.store import Store
 from bloodcell.store.base import WEEK
 
 LARGEST = 1_000_000
-"""Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty pictures fit."""
+"""Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty charts fit."""
 
 MOST_ROWS = 500
 """Rows that the table shows and whose models the report links to; the files in the store hold all."""

@@ -12,7 +12,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentResult, GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import build_report, publish
-from bloodcell.report.diagnostics import read_diagnostics
+from bloodcell.report.diagnostics import Diagnostics, read_diagnostics
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
 from bloodcell.report.intervals import CellCounts, cell_counts
@@ -27,9 +27,9 @@ from tasks.prefect_artifacts import artifact_key
 def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
     """Read the results of the rows that have one, publish the report, and return its URL."""
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
-    cells = {key: cells_of(store, result) for key, result in results.items() if result.sources_known}
-    diagnostics = {key: read_diagnostics(store, result) for key, result in results.items()}
-    rows = rows_of(run, info, results, cells, diagnostics)
+    read = {key: read_run(store, result) for key, result in results.items()}
+    cells = {key: counts for key, (counts, _) in read.items()}
+    rows = rows_of(run, info, results, cells, {key: shown for key, (_, shown) in read.items()})
     files = build_report(run, info, rows)
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
@@ -42,9 +42,13 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> str:
     return url
 
 
-def cells_of(store: Store, result: ExperimentResult) -> dict[str, CellCounts]:
-    """What became of a result's source cells."""
-    return cell_counts(artifacts.read_predictions(store, result), result.labels)
+def read_run(store: Store, result: ExperimentResult) -> tuple[dict[str, CellCounts], Diagnostics]:
+    """What became of a result's source cells, empty where they are not known, and what it shows of itself."""
+    if "predictions.parquet" not in result.files:
+        return {}, read_diagnostics(store, result, None)
+    predictions = artifacts.read_predictions(store, result)
+    cells = cell_counts(predictions, result.labels) if result.sources_known else {}
+    return cells, read_diagnostics(store, result, predictions)
 
 
 def show_in_prefect(

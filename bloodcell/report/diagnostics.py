@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentResult
 from bloodcell.report.calibration import Calibration
@@ -26,21 +28,22 @@ class Diagnostics:
     gradcam: bytes | None = None
 
 
-def read_diagnostics(store: Store, result: ExperimentResult) -> Diagnostics:
-    """Read what a run shows of itself.
+def read_diagnostics(store: Store, result: ExperimentResult, predictions: pd.DataFrame | None) -> Diagnostics:
+    """Bring together what a run shows of itself.
+
+    Args:
+        store: Where its pictures are.
+        result: The run's result.
+        predictions: As in its predictions.parquet, where it has one.
 
     Raises:
-        ObjectNotFoundError: An artifact that the result names is gone.
+        ObjectNotFoundError: A picture that the result names is gone.
         CorruptObjectError: Its bytes are not those that the result records.
     """
-    pictures = [
+    errors, gradcam = (
         artifacts.read_file(store, result, file) if file in result.files else None for file in (ERRORS, GRADCAM)
-    ]
-    return Diagnostics(_calibration(store, result), *pictures)
-
-
-def _calibration(store: Store, result: ExperimentResult) -> Calibration | None:
-    if "predictions.parquet" not in result.files:
-        return None
-    predictions = artifacts.read_predictions(store, result)
-    return Calibration.of(predictions[predictions["split"] == "test"], result.labels)
+    )
+    if predictions is None:
+        return Diagnostics(None, errors, gradcam)
+    test = predictions[predictions["split"] == "test"]
+    return Diagnostics(Calibration.of(test, result.labels), errors, gradcam)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bloodcell.evaluation import probability_column
-from bloodcell.report.formatting import percent
+from bloodcell.report.formatting import percent, shortened
 from bloodcell.report.style import INK, SOFT, photographs
 
 MOST = 12
@@ -17,7 +17,7 @@ PER_CELL = 2
 """Images of one source cell that the gallery shows: one cell of many images would fill it alone."""
 
 _COLUMNS = 4
-_NAME_LENGTH = 24  # characters that a tile's width holds
+_LABEL_LENGTH, _FILE_LENGTH = 15, 24  # characters that a tile's width holds, with `called`
 
 
 def with_probability(images: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -55,8 +55,8 @@ def gallery(errors: pd.DataFrame, pictures: npt.NDArray[np.uint8], title: str) -
         axes.set_axis_off()
     for axes, picture, error in zip(tiles, pictures, errors.to_dict("records"), strict=False):
         axes.imshow(picture)
-        called = f"{error['label']}\ncalled {error['predicted']}\n{percent(error['probability'])}"
-        _caption(axes, called, _short(error["path"]))
+        label, called = (shortened(error[column], _LABEL_LENGTH) for column in ("label", "predicted"))
+        _caption(axes, f"{label}\ncalled {called}\n{percent(error['probability'])}", _file(error["path"]))
     return photographs(figure, title)
 
 
@@ -65,6 +65,6 @@ def _caption(axes: Axes, text: str, path: str) -> None:
     axes.annotate(path, (0, -0.03), xycoords="axes fraction", va="top", fontsize=7, color=SOFT, parse_math=False)
 
 
-def _short(path: str) -> str:
+def _file(path: str) -> str:
     name = path.rpartition("/")[2]
-    return name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}"
+    return name if len(name) <= _FILE_LENGTH else f"…{name[1 - _FILE_LENGTH :]}"

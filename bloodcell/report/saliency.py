@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bloodcell.report.formatting import percent
+from bloodcell.report.formatting import percent, shortened
 from bloodcell.report.gallery import with_probability
 from bloodcell.report.style import INK, WRONG, photographs
 
@@ -17,6 +17,7 @@ MOST_CLASSES = 10
 """Classes that the picture shows, the first ones: each is a line of it."""
 
 _RIGHT, _WRONG = 2, 1  # images of a class
+_LABEL_LENGTH = 15  # characters that a tile's height holds
 _STRENGTH = 0.7  # share of the colour where the map is highest
 
 Pixels = npt.NDArray[np.uint8]
@@ -65,11 +66,13 @@ def saliency(chosen: pd.DataFrame, pictures: Pixels, maps: npt.NDArray[np.float3
         taken[label][wrong] += 2
         tiles[line, column].imshow(picture)
         tiles[line, column + 1].imshow(overlaid(picture, heat))
-        text = f"{f'called {called}' if wrong else 'right'}, {percent(image['probability'])}"
+        verdict = f"called {shortened(called, _LABEL_LENGTH)}" if wrong else "right"
         colour = WRONG if wrong else INK
-        tiles[line, column].set_title(text, fontsize=8, color=colour, loc="left", parse_math=False)
+        tiles[line, column].set_title(
+            f"{verdict}, {percent(image['probability'])}", fontsize=8, color=colour, loc="left", parse_math=False
+        )
     for line, label in enumerate(classes):
-        tiles[line, 0].set_ylabel(label, fontsize=8, color=INK, parse_math=False)
+        tiles[line, 0].set_ylabel(shortened(label, _LABEL_LENGTH), fontsize=8, color=INK, parse_math=False)
     return photographs(figure, title)
 
 

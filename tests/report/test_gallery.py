@@ -72,9 +72,10 @@ def test_each_error_is_shown_with_what_it_is_and_what_it_is_called(count, drawn)
 
 def test_free_text_is_not_read_as_mathematics_and_a_long_name_keeps_its_end(drawn):
     errors = worst_errors(table(("a", "EOSINOPHIL", "NEUTROPHIL", 0.9)), LABELS)
-    errors = errors.assign(label="$\\frac{$", path=f"TEST/x/{'y' * 50}-end.jpeg")
+    errors = errors.assign(label="$\\frac{$", predicted="W" * 60, path=f"TEST/x/{'y' * 50}-end.jpeg")
     assert gallery(errors, np.zeros((1, 8, 8, 3), np.uint8), "$\\frac{$").startswith(b"\xff\xd8")
     assert f"…{'y' * 14}-end.jpeg" in texts(drawn[0])
+    assert is_whole(drawn[0])
 
 
 def test_photographs_make_a_small_jpeg():
