@@ -271,6 +271,23 @@ def read_result(store: Store, key: str) -> ExperimentResult:
     return read_model(store, experiment(key, "result.json"), ExperimentResult)
 
 
+def read_file(store: Store, result: ExperimentResult, file: str) -> bytes:
+    """An artifact that the result names.
+
+    Raises:
+        ObjectNotFoundError: There is none.
+        CorruptObjectError: Its bytes are not those that the result records.
+    """
+    name = experiment(result.key, file)
+    data = store.read(name)
+    if hashlib.sha256(data).hexdigest() != result.files[file]:
+        raise CorruptObjectError(
+            f"{name} in {store.url} does not have the SHA-256 that result.json records",
+            remedy="delete the experiment's folder and run again",
+        )
+    return data
+
+
 def read_predictions(store: Store, result: ExperimentResult) -> "pd.DataFrame":
     """The experiment's predictions.parquet, one row an image.
 
@@ -280,14 +297,7 @@ def read_predictions(store: Store, result: ExperimentResult) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    name = experiment(result.key, "predictions.parquet")
-    data = store.read(name)
-    if hashlib.sha256(data).hexdigest() != result.files["predictions.parquet"]:
-        raise CorruptObjectError(
-            f"{name} in {store.url} does not have the SHA-256 that result.json records",
-            remedy="delete the experiment's folder and run again",
-        )
-    return pd.read_parquet(io.BytesIO(data))
+    return pd.read_parquet(io.BytesIO(read_file(store, result, "predictions.parquet")))
 
 
 def write_model(store: Store, name: str, value: Frozen) -> None:

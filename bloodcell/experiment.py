@@ -23,10 +23,13 @@ from bloodcell.data.pipeline import Examples
 from bloodcell.errors import ConfigError
 from bloodcell.evaluation import predictions_table, score
 from bloodcell.events import Done, Epoch, Step, emit
+from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, sha256_of, storage_errors
 from bloodcell.model import build_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
+from bloodcell.report.cells import cell_counts
+from bloodcell.report.confusion import by_cell, matrices
 from bloodcell.settings import Settings
 from bloodcell.store import Store
 from bloodcell.training import Training, fit, predict, set_up
@@ -62,7 +65,9 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
         emit(_dropped(key))
         return
     title = config.architecture + (" (synthetic images)" if info.synthetic else "")
-    files = _rendered(title, training, predictions, metrics, provenance)
+    files = _tables(training, predictions, metrics, provenance) | _charts(title, info, training, predictions, metrics)
+    emit(Step(message="drawing the errors, and where the network looks"))
+    files |= explanations(model, examples.images, predictions.set_index(rows), info.labels, title)
     result = ExperimentResult(
         key=key,
         spec=spec,
@@ -124,22 +129,25 @@ def _environment(spec: ExperimentSpec, device: str, settings: Settings) -> dict[
     }
 
 
-def _rendered(
-    title: str,
-    training: Training,
-    predictions: pd.DataFrame,
-    metrics: dict[str, SplitMetrics],
-    provenance: dict[str, Any],
+def _tables(
+    training: Training, predictions: pd.DataFrame, metrics: dict[str, SplitMetrics], provenance: dict[str, Any]
 ) -> dict[str, bytes]:
-    """Every artifact but the model and the result, by file name."""
     history = pd.DataFrame([record.model_dump() for record in training.history])
     return {
         "history.csv": history.to_csv(index=False).encode(),
         "predictions.parquet": predictions.to_parquet(index=False),
         "metrics.json": _json({split: metric.model_dump() for split, metric in metrics.items()}),
         "environment.json": _json(provenance),
+    }
+
+
+def _charts(
+    title: str, info: DatasetInfo, training: Training, predictions: pd.DataFrame, metrics: dict[str, SplitMetrics]
+) -> dict[str, bytes]:
+    cells = by_cell(cell_counts(predictions, info.labels)["test"].confusion) if info.sources_known else None
+    return {
         "plots/curves.png": plots.curves([training.history], title),
-        "plots/confusion.png": plots.confusion(metrics["test"], title),
+        "plots/confusion.png": matrices(metrics["test"].confusion, info.labels, title, cells),
     }
 
 

@@ -4,7 +4,6 @@ The UI of Prefect 3.8 comes twice, and a reader may switch. One shows a table's 
 as Markdown. Both read descriptions and Markdown artifacts as Markdown, and no browser follows their links to files.
 """
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,13 +11,13 @@ from datetime import datetime
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.report.formatting import clock, counted, percent
-from bloodcell.report.rendering import escape
+from bloodcell.report.rendering import data_uri, escape
 from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.store import Store
 from bloodcell.store.base import WEEK
 
 LARGEST = 1_000_000
-"""Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty pictures fit."""
+"""Bytes that a report's artifact may have; docs/adr/0010 says why. Some forty charts fit."""
 
 MOST_ROWS = 500
 """Rows that the table shows and whose models the report links to; the files in the store hold all."""
@@ -27,7 +26,7 @@ _CUT = "\n\n… The artifact ends here; the report in the store, named above, ho
 
 _COLUMNS = ("Row", "Status", "Test accuracy", "Changed", "Test images", "Learning time", "Artifacts", "Reason")
 _FILES = ("report.html", "report.md", "results.csv")
-_PICTURE = re.compile(r"^!\[(?P<text>.*)\]\((?P<path>plots/[^()]+\.png)\)$", re.MULTILINE)
+_PICTURE = re.compile(r"^!\[(?P<text>.*)\]\((?P<path>plots/[^()]+\.(?:png|jpg))\)$", re.MULTILINE)
 _REASON_LENGTH = 300
 _WORD_JOINER = "\N{WORD JOINER}"
 
@@ -129,11 +128,11 @@ def cut(markdown: str, room: int) -> str:
 
 
 def embed(markdown: str, pictures: Mapping[str, bytes], link: Callable[[str, str], str], room: int) -> str:
-    """Put a report's pictures into its Markdown.
+    """Put a report's pictures into its Markdown, the smallest first: charts go before photographs.
 
     Args:
         markdown: The report, each picture on a line of its own.
-        pictures: PNG by the path under which the report names it.
+        pictures: PNG or JPEG by the path under which the report names it.
         link: Makes a link, from what a picture shows and its path, for one that finds no room.
         room: Bytes that the whole may have.
     """
@@ -142,18 +141,17 @@ def embed(markdown: str, pictures: Mapping[str, bytes], link: Callable[[str, str
         return link(found["text"], _path(found))
 
     left = room - len(_PICTURE.sub(linked, markdown).encode())
+    inside = set()
+    for found in sorted(_PICTURE.finditer(markdown), key=lambda found: len(pictures[_path(found)])):
+        left -= len(_inside(found, pictures)) - len(linked(found))
+        if left < 0:
+            break
+        inside.add(_path(found))
+    return _PICTURE.sub(lambda found: _inside(found, pictures) if _path(found) in inside else linked(found), markdown)
 
-    def shown(found: re.Match[str]) -> str:
-        nonlocal left
-        picture = base64.b64encode(pictures[_path(found)]).decode()
-        inside, outside = f"![{found['text']}](data:image/png;base64,{picture})", linked(found)
-        more = len(inside) - len(outside)
-        if more > left:
-            return outside
-        left -= more
-        return inside
 
-    return _PICTURE.sub(shown, markdown)
+def _inside(found: re.Match[str], pictures: Mapping[str, bytes]) -> str:
+    return f"![{found['text']}]({data_uri(_path(found), pictures[_path(found)])})"
 
 
 def _path(found: re.Match[str]) -> str:

@@ -16,6 +16,7 @@ from bloodcell.history import earlier_trainings
 from bloodcell.report import build_report, publish
 from bloodcell.report.cells import CellCounts, cell_counts
 from bloodcell.report.comparisons import Comparisons, compare
+from bloodcell.report.diagnostics import Diagnostics, read_diagnostics
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
 from bloodcell.report.nights import judge, trained_in
@@ -34,8 +35,9 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
         The run as published, with its verdicts, and the report's URL.
     """
     results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
-    cells = {key: cells_of(store, result) for key, result in results.items() if result.sources_known}
-    rows = rows_of(run, info, results, cells)
+    read = {key: read_run(store, result) for key, result in results.items()}
+    cells = {key: counts for key, (counts, _) in read.items()}
+    rows = rows_of(run, info, results, cells, {key: shown for key, (_, shown) in read.items()})
     compared = compare(finished(rows))
     earlier = earlier_trainings(store, run) if run.nightly else {}
     run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
@@ -51,9 +53,13 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
     return run, url
 
 
-def cells_of(store: Store, result: ExperimentResult) -> dict[str, CellCounts]:
-    """What became of a result's source cells."""
-    return cell_counts(artifacts.read_predictions(store, result), result.labels)
+def read_run(store: Store, result: ExperimentResult) -> tuple[dict[str, CellCounts], Diagnostics]:
+    """What became of a result's source cells, empty where they are not known, and what it shows of itself."""
+    if "predictions.parquet" not in result.files:
+        return {}, read_diagnostics(store, result, None)
+    predictions = artifacts.read_predictions(store, result)
+    cells = cell_counts(predictions, result.labels) if result.sources_known else {}
+    return cells, read_diagnostics(store, result, predictions)
 
 
 def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row], files: Mapping[str, bytes]) -> None:

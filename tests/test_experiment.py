@@ -43,6 +43,9 @@ def test_an_experiment_from_key_to_result(store, settings, spec):
         artifacts.experiment(spec.key, name) for name in (*result.files, "config.json", "result.json")
     }  # fmt: skip
 
+    assert "plots/gradcam.jpg" in result.files
+    assert ("plots/errors.jpg" in result.files) == (result.metrics["test"].accuracy < 1)
+
     # The metrics are those of the model that was saved, on the images as they are.
     store.download(artifacts.experiment(spec.key, "model.keras"), settings.cache / "model.keras")
     model = keras.models.load_model(settings.cache / "model.keras")
@@ -76,6 +79,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(store, settin
     assert run(spec.key)[0] == 0
     repeated = artifacts.read_result(store, spec.key)
     assert repeated.metrics == results[0].metrics
+    assert repeated.files["plots/gradcam.jpg"] == results[0].files["plots/gradcam.jpg"]
     assert [record.loss for record in repeated.history] == [record.loss for record in results[0].history]
     assert all(other.metrics != repeated.metrics for other in results[1:])
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report import headline, notes, plots, provenance
+from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import setting_text
@@ -35,7 +37,7 @@ def build_report(
         earlier: Of a night, the trainings of the nights before, by row.
 
     Returns:
-        By file name below the grid run: report.md, report.html, results.csv, runs.csv and plots/*.png.
+        By file name below the grid run: report.md, report.html, results.csv, runs.csv and the pictures below plots/.
     """
     note = " (synthetic images)" if info.synthetic else ""
     pictures = _pictures(rows, note)
@@ -78,10 +80,21 @@ def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
         title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
         pictures[f"plots/{row.name}-curves.png"] = plots.curves([result.history for result in row.results], title)
         several = f", {len(row.results)} trainings" if len(row.results) > 1 else ""
-        pictures[f"plots/{row.name}-confusion.png"] = plots.confusion(
-            row.test, f"{row.name}: test images{several}{note}"
-        )
+        pictures |= _of_test(row, f"{row.name}: test{several}{note}")
     return pictures
+
+
+def _of_test(row: FinishedRow, title: str) -> dict[str, bytes]:
+    """What a row did on the test images; the experiment drew what needs the images themselves."""
+    runs = row.cells["test"].runs.values() if row.cells else ()
+    cells = np.sum([confusion.by_cell(run.confusion) for run in runs], axis=0) if runs else None
+    pictures = {"confusion.png": confusion.matrices(row.test.confusion, row.result.labels, title, cells)}
+    shown = row.diagnostics
+    if shown.calibration:
+        pictures["reliability.png"] = calibration.reliability_diagram(shown.calibration, title)
+    pictures |= {"errors.jpg": shown.errors} if shown.errors else {}
+    pictures |= {"gradcam.jpg": shown.gradcam} if shown.gradcam else {}
+    return {f"plots/{row.name}-{file}": data for file, data in pictures.items()}
 
 
 def _nights(run: GridRun, rows: tuple[Row, ...], earlier: Trainings, title: str) -> bytes:
@@ -114,6 +127,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),
         "runs": notes.runs(rows),
+        "calibrated": any(row.diagnostics.calibration for row in finished(rows)),
         "train_figures": notes.train_figures(rows),
         "reflections": reflections,
         "shared": provenance.shared_settings(rows),

@@ -88,6 +88,15 @@ def number(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
+def shortened(text: str, length: int) -> str:
+    """The start of a text that has no room.
+
+    >>> shortened("EOSINOPHIL", 8), shortened("NEUTROPHIL", 10)
+    ('EOSINOP…', 'NEUTROPHIL')
+    """
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def percent(fraction: float) -> str:
     """A fraction as percent with two decimals."""
     return f"{fraction:.2%}"

@@ -1,33 +1,24 @@
-"""The pictures, as PNG bytes.
+"""The charts of a training and of a grid, as PNG bytes."""
 
-They are drawn through Figure objects, never through pyplot, whose figures and style are global: several
-threads may draw at once. The same figures give the same bytes.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
-from PIL import Image
+from matplotlib.ticker import MaxNLocator
 
-from bloodcell.artifacts import SPLITS, EpochRecord, SplitMetrics
-from bloodcell.report.titles import inches, set_title
+from bloodcell.artifacts import SPLITS, EpochRecord
+from bloodcell.report.style import INK, RULE, dress, percent, png
+from bloodcell.report.titles import inches
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells it a second time.
 _COLOUR = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73", "seen": "#CC79A7"}
 _MARKER = {"train": "o", "validation": "s", "test": "D", "seen": "^"}
-_INK, _GRID, _RULE = "#333333", "#E4E4E4", "#BBBBBB"
 # The test figure is the one that counts; the others are outlines, so that points at one place all show.
 _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
-_DPI = 150
-_COLOURS = 256
 
 
 @dataclass(frozen=True)
@@ -66,40 +57,13 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
                     axes.plot(range(1, len(values) + 1), values, color=_COLOUR[split], linewidth=0.6, alpha=0.35)
             mean = np.mean([[getattr(record, field) for record in history[:shared]] for history in histories], axis=0)
             axes.plot(epochs, mean, **_series(split, size=3.5))
-        _dress(axes, x="epoch", y=training)
+        dress(axes, x="epoch", y=training)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         if max(map(len, histories)) == 1:
             axes.set_xticks(epochs)
     loss.set_ylim(bottom=0)
-    _percent(accuracy)
-    return _png(figure, title, legend=loss)
-
-
-def confusion(metrics: SplitMetrics, title: str) -> bytes:
-    """The confusion matrix: counts, shaded by their share of the row's images.
-
-    Args:
-        metrics: Of the split to show.
-        title: Printed above, in as many lines as it needs.
-    """
-    counts = np.array(metrics.confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    labels = [label.label for label in metrics.classes]
-    side = max(4.8, 1.6 + 0.45 * len(labels))
-    figure = Figure(figsize=(side, side * 0.8), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
-    for (row, column), count in np.ndenumerate(counts):
-        share = shares[row, column]
-        text = f"{count:,}\n{share:.0%}" if len(labels) <= 6 else f"{count}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else _INK)
-    _dress(axes, x="predicted class", y="true class")
-    axes.grid(visible=False)
-    positions = np.arange(len(labels))
-    long = max(map(len, labels), default=0) * len(labels) > 44
-    axes.set_xticks(positions, labels, parse_math=False, rotation=35 if long else 0, ha="right" if long else "center")
-    axes.set_yticks(positions, labels, parse_math=False)
-    return _png(figure, title)
+    percent(accuracy)
+    return png(figure, title, legend=loss)
 
 
 def comparison(rows: Mapping[str, Point], title: str) -> bytes:
@@ -126,13 +90,13 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
         for time, name in zip(times, names, strict=True):
             if split in rows[name].intervals:
                 axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], linewidth=2.4, alpha=0.55)
-    _dress(axes, x=f"learning time ({unit})", y="accuracy")
+    dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.06)
     axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
-    _percent(axes)
+    percent(axes)
     figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
-    return _png(figure, title, legend=axes)
+    return png(figure, title, legend=axes)
 
 
 def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], times: Sequence[float]) -> float:
@@ -143,7 +107,7 @@ def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], times: Sequence
     # Long names stand upright: slanted, the last would need more width than the axes have.
     slant = 90 if max(map(len, names)) > 16 else 40
     for name, time, place in zip(names, times, places, strict=True):
-        axes.axvline(time, color=_RULE, linewidth=0.8, zorder=1)
+        axes.axvline(time, color=RULE, linewidth=0.8, zorder=1)
         written = axes.annotate(
             name,
             xy=(time, 1),
@@ -155,11 +119,11 @@ def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], times: Sequence
             ha="left",
             va="center" if slant == 90 else "baseline",
             fontsize=8,
-            color=_INK,
+            color=INK,
             parse_math=False,
             arrowprops={
                 "arrowstyle": "-",
-                "color": _RULE,
+                "color": RULE,
                 "linewidth": 0.8,
                 "shrinkA": 1,
                 "shrinkB": 0,
@@ -195,34 +159,3 @@ def _time_unit(longest: float) -> tuple[str, float]:
 
 def _series(split: str, size: float) -> dict[str, Any]:
     return {"label": split, "color": _COLOUR[split], "marker": _MARKER[split], "markersize": size, "linewidth": 1.6}
-
-
-def _dress(axes: Axes, x: str, y: str) -> None:
-    """Axis labels and the restrained style that all pictures share."""
-    axes.set_xlabel(x, fontsize=9, color=_INK)
-    axes.set_ylabel(y, fontsize=9, color=_INK)
-    axes.tick_params(labelsize=8, colors=_INK, length=0)
-    axes.spines[:].set_visible(False)
-    axes.grid(color=_GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-
-
-def _percent(axes: Axes) -> None:
-    """Show fractions as percent, without room above 100 % or below 0 %."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -0.01), min(high, 1.01))
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-
-
-def _png(figure: Figure, title: str, legend: Axes | None = None) -> bytes:
-    """Draw the figure; with a palette instead of true colour the file is a third of the size."""
-    set_title(figure, title, _INK)
-    if legend is not None:
-        handles, labels = legend.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI)
-    palette = Image.open(drawn).convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
-    smaller = io.BytesIO()
-    palette.save(smaller, "PNG", optimize=True)
-    return smaller.getvalue()

@@ -5,15 +5,19 @@ a class called `a|b` or a reason with a line break cannot change the document's 
 """
 
 import base64
+import hashlib
+import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from bloodcell.report import formatting
+from bloodcell.report.calibration import calibration_text
 from bloodcell.report.evidence import interval_lines
 from bloodcell.report.table import class_lines
 
@@ -72,6 +76,8 @@ def report_markdown(**context: Any) -> str:
         "setting": formatting.setting_text,
         "class_lines": class_lines,
         "interval_lines": interval_lines,
+        "percent": formatting.percent,
+        "calibration_text": calibration_text,
     }
     return environment.get_template("report.md.j2").render(context)
 
@@ -81,30 +87,42 @@ def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str
 
     Args:
         markdown: The report.
-        pictures: PNG by the path under which the report names it.
+        pictures: PNG or JPEG by the path under which the report names it.
         title: Of the page.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
     tokens = parser.parse(markdown)
+    results = next((token for token in tokens if token.type == "table_open"), None)
+    if results:
+        results.attrSet("class", "sortable")
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":
                 _embed(child, pictures)
     body = parser.renderer.render(tokens, parser.options, {})
     environment = Environment(loader=PackageLoader("bloodcell.report"), undefined=StrictUndefined, autoescape=True)
-    return environment.get_template("report.html.j2").render(title=title, body=body)
+    script = environment.get_template("report.js").render()
+    # The policy names the script by its hash, so that no other runs, whatever a name or reason holds.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(title=title, body=body, script=script, digest=digest)
 
 
 def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
-    picture = base64.b64encode(pictures[str(image.attrs["src"])]).decode()
-    image.attrSet("src", f"data:image/png;base64,{picture}")
+    path = str(image.attrs["src"])
+    image.attrSet("src", data_uri(path, pictures[path]))
 
 
-def _table_open(*_: object) -> str:
+def data_uri(path: str, picture: bytes) -> str:
+    """A picture as an address that holds it; the path's suffix tells its type."""
+    media = mimetypes.guess_type(path)[0]
+    return f"data:{media};base64,{base64.b64encode(picture).decode()}"
+
+
+def _table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, *_: object) -> str:
     # The box scrolls, so that on a phone a wide table does not widen the page.
-    return '<div class="table" tabindex="0"><table>\n'
+    return f'<div class="table" tabindex="0"><table{renderer.renderAttrs(tokens[index])}>\n'
 
 
 def _table_close(*_: object) -> str:

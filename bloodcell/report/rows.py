@@ -12,6 +12,7 @@ from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.averages import mean_metrics
 from bloodcell.report.cells import CellCounts
+from bloodcell.report.diagnostics import Diagnostics, of_several
 from bloodcell.report.formatting import counted, listed, noun, percent, setting, setting_text
 from bloodcell.report.intervals import RowCells
 
@@ -99,10 +100,12 @@ class FinishedRow(Row):
     Attributes:
         results: Their results, by ascending seed.
         cells: What became of the source cells of the test and of the split seen; empty where they are not known.
+        diagnostics: Its calibration, and the pictures that the first of its experiments drew.
     """
 
     results: tuple[ExperimentResult, ...]
     cells: Mapping[str, RowCells]
+    diagnostics: Diagnostics
 
     @property
     def _with_result(self) -> Set[str]:
@@ -158,6 +161,7 @@ def rows_of(
     info: DatasetInfo,
     results: Mapping[str, ExperimentResult],
     cells: Mapping[str, Mapping[str, CellCounts]],
+    diagnostics: Mapping[str, Diagnostics] | None = None,
 ) -> tuple[Row, ...]:
     """The run's rows in order. A failed training has no result, whatever `results` holds.
 
@@ -166,6 +170,7 @@ def rows_of(
         info: The dataset it ran on.
         results: By key.
         cells: By key and split, of those results whose source cells are known.
+        diagnostics: By key, of those results that have any.
     """
     outcomes: dict[str, list[RowOutcome]] = {}
     for outcome in run.rows:
@@ -178,19 +183,15 @@ def rows_of(
         keys = [outcome.key for outcome in trained if outcome.status != "failed" and outcome.key in results]
         if not keys:
             return Row(tuple(trained), first, images)
-        return FinishedRow(
-            tuple(trained),
-            first,
-            images,
-            tuple(results[key] for key in keys),
-            _cells([results[key] for key in keys], cells),
-        )
+        having = tuple(results[key] for key in keys)
+        shown = of_several([diagnostics[key] for key in keys if key in diagnostics] if diagnostics else [])
+        return FinishedRow(tuple(trained), first, images, having, _cells(having, cells), shown)
 
     return tuple(map(row_of, outcomes.values()))
 
 
 def _cells(results: Sequence[ExperimentResult], cells: Mapping[str, Mapping[str, CellCounts]]) -> dict[str, RowCells]:
-    known = [(result.spec.config.seed, cells[result.key]) for result in results if result.key in cells]
+    known = [(result.spec.config.seed, cells[result.key]) for result in results if cells.get(result.key)]
     splits = dict.fromkeys(split for _, counts in known for split in counts)
     return {split: RowCells({seed: counts[split] for seed, counts in known}) for split in splits}
 

@@ -175,6 +175,8 @@ def _figures(row: FinishedRow) -> dict[str, object]:
         record |= {f"{split}_{figure}": value for figure, value in _flat(metrics).items()}
         if cells := row.cells.get(split):
             record |= {f"{split}_accuracy_low": cells.accuracy.low, f"{split}_accuracy_high": cells.accuracy.high}
+    if row.diagnostics.calibration:
+        record["test_calibration_error"] = row.diagnostics.calibration.error
     return record
 
 

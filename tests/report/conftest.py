@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from bloodcell.artifacts import (
     ClassMetrics,
@@ -25,9 +26,10 @@ from bloodcell.artifacts import (
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.data.dataset import DatasetInfo, Duplicate
 from bloodcell.grids import load_grid
-from bloodcell.report import build_report, plots
+from bloodcell.report import build_report, calibration, confusion, plots
 from bloodcell.report.cells import CellCounts
 from bloodcell.report.comparisons import compare
+from bloodcell.report.diagnostics import Diagnostics
 from bloodcell.report.nights import Trainings
 from bloodcell.report.rows import Row, finished, rows_of
 
@@ -66,10 +68,11 @@ class Example:
     results: dict[str, ExperimentResult]
     cells: Mapping[str, Mapping[str, CellCounts]] = field(default_factory=dict)
     earlier: Trainings = field(default_factory=dict)
+    diagnostics: Mapping[str, Diagnostics] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return rows_of(self.run, self.info, self.results, self.cells)
+        return rows_of(self.run, self.info, self.results, self.cells, self.diagnostics)
 
     @cached_property
     def files(self) -> dict[str, bytes]:
@@ -271,8 +274,24 @@ def grid() -> GridConfig:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the pictures empty, for tests of the words alone: drawing takes a fifth of a second each."""
-    for name in ("curves", "confusion", "comparison"):
-        monkeypatch.setattr(plots, name, lambda *_: b"")
+    for module, name in (
+        (plots, "curves"), (plots, "comparison"), (confusion, "matrices"), (calibration, "reliability_diagram"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, lambda *_: b"")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures drawn during the test."""
+    figures = []
+    save = Figure.savefig
+
+    def remember(figure: Figure, *args: Any, **options: Any) -> None:
+        save(figure, *args, **options)
+        figures.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures
 
 
 @pytest.fixture(scope="session")

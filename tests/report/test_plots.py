@@ -3,21 +3,17 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from bloodcell.artifacts import EpochRecord
 from bloodcell.config import ExperimentConfig
 from bloodcell.report import plots
+from tests.report.pictures import is_whole, shows
 
 TRAIN, VALIDATION, TEST, SEEN = "0072B2", "E69F00", "009E73", "CC79A7"
-SHARE_1, SHARE_HALF = "08306b", "6aaed6"  # of matplotlib's Blues
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +22,6 @@ def epochs():
         EpochRecord(epoch=n, loss=1 / n, accuracy=1 - 0.5 / n, val_loss=1.2 / n, val_accuracy=1 - 0.6 / n, seconds=1)
         for n in range(1, 11)
     ]
-
-
-def shows(png: bytes, code: str) -> bool:
-    """Whether a picture has the colour, but for what the palette may shift it by."""
-    with Image.open(io.BytesIO(png)) as image:
-        found = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
-    return bool((abs(found - list(bytes.fromhex(code))).max(axis=1) <= 4).any())
 
 
 def test_pictures_are_small_pngs_of_a_readable_width(study):
@@ -55,37 +44,10 @@ def test_one_epoch_is_drawn(epochs):
     assert shows(plots.curves([epochs[:1]], "t"), TRAIN)
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """The figures drawn during the test."""
-    figures = []
-    save = Figure.savefig
-
-    def remember(figure, *args, **options):
-        save(figure, *args, **options)
-        figures.append(figure)
-
-    monkeypatch.setattr(Figure, "savefig", remember)
-    return figures
-
-
-def is_whole(figure: Figure) -> bool:
-    """Whether all that is drawn lies within the figure, but for a pixel."""
-    figure.set_dpi(150)  # as it is saved
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    title = next(text for text in figure.findobj(Text) if text.get_text() == figure.get_suptitle())
-    boxes = title.get_window_extent(renderer), figure.get_tightbbox(renderer).transformed(figure.dpi_scale_trans)
-    return all((box.min >= -1).all() and (box.max <= figure.bbox.max + 1).all() for box in boxes)
-
-
-def test_free_text_is_not_read_as_mathematics(epochs, metrics, drawn):
+def test_free_text_is_not_read_as_mathematics(epochs, drawn):
     """`$\\frac{$` is an error where mathematics is read, and `$a$` loses its signs."""
     plots.curves([epochs], "$a$ $\\frac{$")
-    plots.confusion(metrics(0.9, labels=("$a$", "$\\frac{$")), "$\\frac{$")
-    assert [figure.get_suptitle() for figure in drawn] == ["$a$ $\\frac{$", "$\\frac{$"]
-    labelled = [text for text in drawn[1].findobj(Text) if text.get_text() == "$a$"]
-    assert labelled
-    assert not any(text.get_parse_math() for text in labelled)
+    assert drawn[0].get_suptitle() == "$a$ $\\frac{$"
 
 
 DEEP = ExperimentConfig(hidden_layers=16, dense_units=65536).architecture
@@ -101,9 +63,8 @@ LONG = "W" * 63
         f"{LONG}: test images (synthetic images)",
     ],
 )
-def test_titles_stay_within_the_picture_whole(title, epochs, metrics, drawn):
+def test_titles_stay_within_the_picture_whole(title, epochs, drawn):
     plots.curves([epochs], title)
-    plots.confusion(metrics(0.9), title)
     for figure in drawn:
         assert is_whole(figure)
         assert re.sub(r"\s", "", figure.get_suptitle()) == re.sub(r"\s", "", title)
@@ -135,17 +96,6 @@ def test_names_above_the_comparison_stay_within_it(study, drawn):
     plots.comparison({f"{number}{LONG[:15]}": row for number, row in enumerate(points)}, "t")
     assert all(map(is_whole, drawn))
     assert all(figure.axes[0].get_window_extent().height > 150 for figure in drawn)
-
-
-def test_shade_is_the_share_of_the_rows_images(metrics):
-    all_right, half_right = plots.confusion(metrics(1.0), "t"), plots.confusion(metrics(0.5), "t")
-    assert [shows(all_right, code) for code in (SHARE_1, SHARE_HALF)] == [True, False]
-    assert [shows(half_right, code) for code in (SHARE_1, SHARE_HALF)] == [False, True]
-
-
-def test_a_class_without_images_divides_by_no_zero(metrics):
-    none = metrics(0.0, images=0)
-    assert plots.confusion(none, "t").startswith(b"\x89PNG")
 
 
 def test_threads_draw_the_same_pictures(epochs):

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import html
 import re
 from html.parser import HTMLParser
@@ -67,7 +68,7 @@ def test_free_text_shows_literally_and_adds_no_markup(hostile):
     page = Page(hostile["report.html"].decode())
     assert {tag for tag, _ in page.tags} <= {
         *("html", "head", "meta", "title", "style", "body", "main", "div", "table", "thead", "tbody", "tr", "th", "td"),
-        *("h1", "h2", "h3", "p", "blockquote", "ul", "li", "strong", "em", "img"),
+        *("script", "h1", "h2", "h3", "p", "blockquote", "ul", "li", "strong", "em", "img"),
     }
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert page.text.count(" ".join(HOSTILE.split())) >= 3
@@ -76,7 +77,7 @@ def test_free_text_shows_literally_and_adds_no_markup(hostile):
 
 def test_free_text_does_not_break_tables(hostile):
     body = hostile["report.html"].decode()
-    for table in re.findall(r"<table>.*?</table>", body, re.S):
+    for table in re.findall(r"<table.*?</table>", body, re.S):
         widths = {len(re.findall(r"<t[hd]\b", row)) for row in re.findall(r"<tr>.*?</tr>", table, re.S)}
         assert len(widths) == 1
 
@@ -87,15 +88,30 @@ def test_html_is_one_file_that_needs_no_network(study):
     sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     pictures = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
     assert pictures == {data for name, data in files.items() if name.endswith(".png")}
-    assert not {"link", "script", "iframe"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe"} & {tag for tag, _ in page.tags}
     assert not re.search(r"https?:|url\(|@import", files["report.html"].decode())
+
+
+def test_the_policy_allows_the_pages_one_script_and_nothing_from_elsewhere(hostile):
+    source = hostile["report.html"].decode()
+    (script,) = re.findall(r"<script>(.*?)</script>", source, re.S)
+    assert source.count("<script") == 1
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = next(attributes["content"] for _, attributes in Page(source).tags if "http-equiv" in attributes)
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def test_the_results_alone_are_sortable(study):
+    tables = re.findall(r"<table[^>]*>", study.files["report.html"].decode())
+    assert tables[0] == '<table class="sortable">'
+    assert set(tables[1:]) == {"<table>"}
 
 
 def test_html_suits_phones_and_the_dark(study):
     source = study.files["report.html"].decode()
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in source
     assert "prefers-color-scheme: dark" in source
-    assert source.count("<table>") == source.count('<div class="table" tabindex="0"><table>') > 0
+    assert source.count("<table") == source.count('<div class="table" tabindex="0"><table') > 0
 
 
 def test_every_picture_linked_is_there_and_every_picture_there_is_linked(study):

@@ -91,6 +91,16 @@ def test_the_report_of_a_large_grid_stays_within_its_bytes(example, bucket):
     assert len(re.findall(r"\]\(https://bucket\.example/grids/My_Grid/.*/plots/.*\.png\?", markdown)) == 3
 
 
+def test_charts_find_room_before_photographs(example, bucket):
+    photographs = {f"plots/{name}-gradcam.jpg": bytes(400_000) for name in ("basic", "b")}
+    links = "".join(f"\n![Grad-CAM]({path})\n" for path in photographs)
+    report_md = (links + example.markdown).encode()
+    markdown = report(bucket, example.run, rows(example), example.files | photographs | {"report.md": report_md}, NOW)
+    assert markdown.count("](data:image/png") == sum(name.endswith(".png") for name in example.files)
+    assert markdown.count("](data:image/jpeg") == 1
+    assert "[Grad-CAM](https://bucket.example/grids/My_Grid/" in markdown
+
+
 def test_of_a_grid_of_thousands_the_artifacts_show_what_failed_and_as_much_as_finds_room(example, bucket):
     done, _, failed = rows(example)
     many = [done] * 3000 + [failed]

@@ -58,6 +58,18 @@ class Page:
                 return result
 
 
+def installed_chromium() -> str:
+    """Path of this machine's Chromium.
+
+    Raises:
+        NoBrowserError: It is not installed.
+    """
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise NoBrowserError("chromium is not installed: apt-get install chromium")
+    return program
+
+
 @contextmanager
 def chromium(folder: Path) -> Iterator[Page]:
     """Start Chromium, and stop it in the end.
@@ -68,9 +80,7 @@ def chromium(folder: Path) -> Iterator[Page]:
     Raises:
         NoBrowserError: It is not installed.
     """
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        raise NoBrowserError("chromium is not installed: apt-get install chromium")
+    program = installed_chromium()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, *_FLAGS, f"--user-data-dir={folder}/profile"], stderr=log, stdout=log)
     try:

@@ -1,5 +1,6 @@
 """What a person sees of a grid run in the real UI, of which Prefect 3.8 has two."""
 
+import hashlib
 import io
 import json
 
@@ -11,6 +12,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
+from bloodcell.report.diagnostics import ERRORS
 from tasks.report import report_grid
 from tests.report.conftest import Figures, build
 
@@ -25,8 +27,13 @@ def example(store, on_server):
     grid = GridConfig(name="seen", experiments={"a": {}, "b": {"dense_units": 16}, "c": {"dropout": 0.1}})
     good = Figures({"train": 0.9, "validation": 0.8, "test": 0.75})
     example = build(grid, {"a": good, "b": good, "c": HOSTILE})
+    photograph = io.BytesIO()
+    Image.new("RGB", (640, 480), "purple").save(photograph, "JPEG")
+    files = {ERRORS: hashlib.sha256(photograph.getvalue()).hexdigest()}
     for key, result in example.results.items():
-        artifacts.write_model(store, artifacts.experiment(key, "result.json"), result)
+        store.write(artifacts.experiment(key, ERRORS), photograph.getvalue())
+        named = result.model_copy(update={"files": files})
+        artifacts.write_model(store, artifacts.experiment(key, "result.json"), named)
     flow(lambda: report_grid(store, example.run, example.info), name="reporting")()
     return example
 
@@ -39,8 +46,10 @@ def address(prefect, ui: str, key: str) -> str:
 
 
 @pytest.mark.parametrize("ui", ["", "/v2"])
-def test_the_reports_pictures_are_visible(on_server, page, example, ui):
-    pictures = [Image.open(io.BytesIO(data)) for name, data in example.files.items() if name.endswith(".png")]
+def test_the_reports_pictures_are_visible(on_server, page, store, example, ui):
+    names = list(store.list(artifacts.grid_run("seen", example.run.run_id, "plots/")))
+    assert sum(name.endswith(".jpg") for name in names) == 2
+    pictures = [Image.open(io.BytesIO(store.read(name))) for name in names]
     page.open(address(on_server, ui, "report-seen"))
     # In one expression: a page may draw itself anew between two.
     shown = f"images.length == {len(pictures)} && images.every(image => image.naturalWidth && image.clientWidth > 400)"

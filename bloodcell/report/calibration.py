@@ -1,0 +1,109 @@
+"""Whether a model's probabilities mean what they say: how often it is right where it is so sure.
+
+Guo, Pleiss, Sun and Weinberger (2017), "On Calibration of Modern Neural Networks", ICML: the images are put into 15
+bins of equal width by the probability of the class they are called; the expected calibration error is the mean over
+the images of how far their bin's accuracy lies from its mean probability. Chance alone keeps it above 0, the more so
+the fewer images there are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from bloodcell.evaluation import probability_column
+from bloodcell.report.formatting import percent
+from bloodcell.report.style import dress, png
+
+BINS = 15
+
+_EDGES = np.linspace(0, 1, BINS + 1)
+_BLUE, _ORANGE = "#0072B2", "#E69F00"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Sums over the images of each bin; all of shape (BINS,).
+
+    The first bin holds probabilities from 0 to 1/15, the others leave out their lower end.
+
+    Attributes:
+        images: Number of images.
+        right: How many of them are called right.
+        confidence: Sum of the probabilities of the classes they are called.
+    """
+
+    images: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, labels: Sequence[str]) -> "Calibration":
+        """Bin the images of one split.
+
+        Args:
+            images: As in predictions.parquet.
+            labels: Classes.
+        """
+        confidence = images[list(map(probability_column, labels))].max(axis=1).to_numpy(np.float64)
+        right = np.asarray(images["label"] == images["predicted"], np.float64)
+        bins = np.searchsorted(_EDGES[1:-1], confidence)
+        return cls(*(_sums(bins, values) for values in (np.ones_like(confidence), right, confidence)))
+
+    @classmethod
+    def pooled(cls, runs: Iterable["Calibration"]) -> "Calibration":
+        """The images of several runs in the same bins; at least one."""
+        first, *others = runs
+        total = cls(first.images, first.right, first.confidence)
+        for run in others:
+            total = cls(total.images + run.images, total.right + run.right, total.confidence + run.confidence)
+        return total
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, a fraction."""
+        return float(np.abs(self.right - self.confidence).sum() / self.images.sum())
+
+    @property
+    def overconfidence(self) -> float:
+        """Mean probability of the class called minus accuracy, a signed fraction."""
+        return float((self.confidence.sum() - self.right.sum()) / self.images.sum())
+
+
+def calibration_text(calibration: Calibration) -> str:
+    """How the probabilities lie to the accuracy: `probabilities are 3.10 points above the accuracy`."""
+    gap = calibration.overconfidence
+    return f"probabilities are {abs(gap) * 100:.2f} points {'above' if gap > 0 else 'below'} the accuracy"
+
+
+def _sums(bins: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.bincount(bins, values, BINS).astype(np.float64)
+
+
+def reliability_diagram(calibration: Calibration, title: str) -> bytes:
+    """Accuracy against mean probability, one point a bin, above how many images each bin holds.
+
+    Args:
+        calibration: Of one run, or pooled.
+        title: Printed above, in as many lines as it needs.
+    """
+    figure = Figure(figsize=(5.8, 3.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    filled = calibration.images > 0
+    images = calibration.images[filled]
+    accuracy, confidence = calibration.right[filled] / images, calibration.confidence[filled] / images
+    upper.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="calibrated")
+    upper.vlines(confidence, accuracy, confidence, color=_ORANGE, linewidth=2.5, alpha=0.7, label="gap")
+    upper.plot(confidence, accuracy, color=_BLUE, marker="o", markersize=4.5, linewidth=1.6, label="accuracy")
+    dress(upper, x="", y="accuracy")
+    upper.set_ylim(-0.02, 1.02)
+    upper.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    lower.bar(_EDGES[:-1], calibration.images, width=1 / BINS, align="edge", color=_BLUE, edgecolor="white")
+    dress(lower, x="probability of the class called", y="images")
+    lower.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    lower.set_xlim(0, 1.01)
+    return png(figure, f"{title}\nexpected calibration error {percent(calibration.error)}", legend=upper)
