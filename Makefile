@@ -5,7 +5,7 @@
 #                                      them are installed where this user may, and what cannot be had is skipped and named
 #   make check                         format, lint and types
 #   make grid DATA=<zip or folder>     the seven experiments on your images
-#                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [DATASET=<name of the set in the store>]
+#                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set in the store>]
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
@@ -21,6 +21,7 @@ EXTRA ?= $(or $(MADE_FOR),cpu)
 GRID ?= blood-cell
 DATASET ?= blood-cells
 SET ?=
+SEEDS ?=
 STRICT ?=
 IMAGE ?= bloodcell:$(EXTRA)
 BASE ?=
@@ -30,7 +31,7 @@ INTEGRATION ?= tests/integration
 
 BIN := .venv/bin
 RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)') \
-  $(if $(STRICT),--strict)
+  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STRICT),--strict)
 INSTALLED := .venv/extra
 SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
 HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none

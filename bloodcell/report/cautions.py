@@ -63,9 +63,13 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
 
 
 def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
-    """That one training a row says nothing of the next."""
-    if any(len(row.results) > 1 for row in done):
+    """That one training a row says nothing of the next, and two say little."""
+    number = max(len(row.results) for row in done)
+    if number > 2:
         return None
+    if number == 2:
+        little = "How much trainings of a row differ rests on two of each: rows may be told apart that are equal."
+        return "Two trainings per row", f"{little} A grid with seeds: 3 is on firmer ground."
     order = ", and another seed may order the rows differently" if len(done) > 1 else ""
     uncovered = "No interval covers the variation from training to training"
     seed = done[0].config.seed

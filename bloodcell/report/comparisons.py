@@ -48,7 +48,7 @@ class Comparisons:
 
     Attributes:
         pairs: One for each two rows that share test cells and seeds; none where source cells are not known.
-        seeds: The fewest seeds that a pair shares: with one, no interval covers the variation between trainings.
+        seeds: The fewest seeds that a pair shares; docs/adr/0013 says what may be believed of fewer than three.
     """
 
     pairs: Mapping[tuple[str, str], Comparison]

@@ -82,14 +82,14 @@ def _seen_images(images: int, row: FinishedRow, info: DatasetInfo) -> str:
 def _rivals(winner: FinishedRow, others: Sequence[FinishedRow], compared: Comparisons) -> str:
     """How many of the others are as good for all that the test can tell."""
     tied = sum(compared.tied(winner, other) for other in others)
-    one_training = "" if compared.seeds > 1 else " in these trainings"
+    few = "" if compared.seeds > 2 else " in these trainings"
     if len(others) == 1:
-        return "The other row is tied with it." if tied else f"The other row is worse{one_training}."
+        return "The other row is tied with it." if tied else f"The other row is worse{few}."
     if tied == len(others):
         return f"All other {tied} rows are tied with it."
     if tied:
         return f"{tied} of the other {len(others)} rows {'is' if tied == 1 else 'are'} tied with it."
-    return f"Each of the other {len(others)} rows is worse{one_training}."
+    return f"Each of the other {len(others)} rows is worse{few}."
 
 
 def _of_each_test(done: Sequence[FinishedRow]) -> Headline:

@@ -39,8 +39,10 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
     text = make(grid, outcomes).markdown
     assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in text
     assert "There is one training per setting, so nothing is claimed beyond these trainings." in text
+    twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).opening
+    assert "**Two trainings per row**: How much trainings of a row differ rests on two of each" in twice
     several = make(grid.model_copy(update={"seeds": 3}), outcomes, sources=KNOWN).markdown
-    assert not re.search("[Oo]ne training per", several)
+    assert not re.search("(one|One|Two) trainings? per", several)
 
 
 def test_a_row_that_lost_a_training_is_named(make, figures, grid):

@@ -1,0 +1,120 @@
+"""Verdicts on nights whose truth is known."""
+
+import gc
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from bloodcell.config import GridConfig
+from bloodcell.report.night_plot import night_plot
+from bloodcell.report.nights import expected, judge, night_line, night_text
+from tests.report.conftest import Figures, build
+
+ROWS = "abcdefg"
+ODDS = np.linspace(0.3, 2.5, len(ROWS))
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch):
+    """statsmodels collects garbage with each correction, which takes a tenth of a second and is no help here."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+@pytest.fixture(scope="module")
+def result():
+    """Makes a training that measured an accuracy on the test."""
+    grid = GridConfig(name="g", experiments={"a": {}})
+    example = build(grid, {"a": Figures(dict.fromkeys(("train", "validation", "test"), 0.5))})
+    (like,) = example.results.values()
+
+    def of(accuracy: float, number: int = 0, **config):
+        test = like.metrics["test"].model_copy(update={"accuracy": accuracy})
+        spec = like.spec.model_copy(update={"config": like.spec.config.model_copy(update=config)})
+        finished = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=number)
+        return like.model_copy(update={"metrics": {"test": test}, "spec": spec, "finished": finished})
+
+    return of
+
+
+def nights(rng, result, number, spread):
+    """As many trainings of each row; the last is tonight's."""
+    drawn = {row: expit(odds + rng.normal(0, spread, number + 1)) for row, odds in zip(ROWS, ODDS, strict=True)}
+    earlier = {row: [result(value, n) for n, value in enumerate(values[:-1])] for row, values in drawn.items()}
+    return {row: [result(values[-1], number)] for row, values in drawn.items()}, earlier
+
+
+@pytest.mark.parametrize("number", [2, 5, 20])
+def test_of_equal_nights_one_in_twenty_at_most_is_called_better_or_worse(result, number):
+    rng, alarms, trials = np.random.default_rng(number), 0, 150
+    for _ in range(trials):
+        verdicts = judge(*nights(rng, result, number, spread=0.2))
+        alarms += any(verdict.verdict != "within noise" for verdict in verdicts)
+    assert alarms / trials <= 0.09, alarms / trials
+
+
+def test_a_row_that_broke_is_worse_and_its_size_told(result):
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        tonight, earlier = nights(rng, result, 3, spread=0.2)
+        tonight["g"] = [result(0.25, 3, learning_rate=1.0)]
+        *others, broken = judge(tonight, earlier)
+        assert broken.verdict == "worse"
+        assert broken.change < -0.5
+        assert broken.changed == ("learning_rate",)
+    assert night_text(broken) == f"g by \N{MINUS SIGN}{-100 * broken.change:.2f} points (changed: learning rate)"
+    assert night_line(broken)[1] == "worse (changed: learning rate)"
+    assert len(others) == 6
+
+
+def test_a_row_that_got_better_is_told_so(result):
+    earlier = {row: [result(0.5 + n / 1000, n) for n in range(3)] for row in "ab"}
+    better, same = judge({"a": [result(0.9)], "b": [result(0.501)]}, earlier)
+    assert (better.verdict, same.verdict) == ("better", "within noise")
+
+
+@pytest.mark.parametrize(("rows", "number"), [("a", 1), ("a", 2), ("abcdefg", 1)])
+def test_with_too_few_trainings_there_is_no_verdict(result, rows, number):
+    earlier = {row: [result(0.9, n) for n in range(number)] for row in rows}
+    verdicts = judge({row: [result(0.1)] for row in rows}, earlier)
+    assert {verdict.verdict for verdict in verdicts} == {"too early"}
+    assert expected({row: [result(0.1)] for row in rows}, earlier) == {}
+
+
+def test_a_row_without_a_past_is_not_judged_and_does_not_keep_others_from_it(result):
+    earlier = {"a": [result(0.9 + n / 1000, n) for n in range(4)]}
+    old, new = judge({"a": [result(0.3)], "b": [result(0.3)]}, earlier)
+    assert (old.verdict, new.verdict, new.earlier) == ("worse", "too early", 0)
+
+
+def test_a_row_that_was_not_trained_tonight_has_no_verdict(result):
+    earlier = {row: [result(0.9 + n / 1000, n) for n in range(4)] for row in "ab"}
+    assert [verdict.row for verdict in judge({"a": [result(0.9)], "b": []}, earlier)] == ["a"]
+
+
+def test_equal_figures_are_noise_however_often_they_were_measured(result):
+    earlier = {"a": [result(0.9, n) for n in range(10)]}
+    (verdict,) = judge({"a": [result(0.9)]}, earlier)
+    assert (verdict.verdict, verdict.change) == ("within noise", 0)
+    # One image of 2,500 more is less than chance.
+    assert judge({"a": [result(0.9004)]}, earlier)[0].verdict == "within noise"
+
+
+def test_tonight_was_to_be_expected_nineteen_times_in_twenty(result):
+    rng, held, trials = np.random.default_rng(5), 0, 100
+    for _ in range(trials):
+        tonight, earlier = nights(rng, result, 5, spread=0.2)
+        for row, found in expected(tonight, earlier).items():
+            accuracy = tonight[row][0].metrics["test"].accuracy
+            held += found.low <= accuracy <= found.high
+            assert found.low < found.mean < found.high
+    assert 0.93 <= held / (trials * len(ROWS)) <= 0.99
+
+
+@pytest.mark.parametrize("rows", ["a", "abcdefg", [f"row-{n}" for n in range(40)]])
+def test_nights_are_drawn(result, rows):
+    earlier = {row: [result(0.8 + n / 100, n) for n in range(3)] for row in rows}
+    tonight = {row: [result(0.7, 3)] for row in rows}
+    drawn = night_plot(tonight, earlier, expected(tonight, earlier), frozenset(rows[:1]), "t")
+    assert drawn.startswith(b"\x89PNG")

@@ -1,0 +1,80 @@
+"""What a night is compared with."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.artifacts import NightVerdict
+from bloodcell.config import GridConfig
+from bloodcell.history import earlier_trainings
+from bloodcell.report import publish
+from tests.report.conftest import Figures, build
+
+GOOD = Figures(dict.fromkeys(("train", "validation", "test"), 0.9))
+
+
+@pytest.fixture
+def night(store):
+    """Publishes a night of one training, with its seed; or gives it unpublished."""
+
+    def of(seed: int, *, published: bool = True, verdict: str = "within noise", changes=None, **fields):
+        grid = GridConfig(name="g", base={"seed": seed}, experiments={"a": changes or {}})
+        example = build(grid, {"a": GOOD})
+        for key, result in example.results.items():
+            ended = result.model_copy(update={"finished": datetime(2026, 11, 1 + seed, tzinfo=UTC)})
+            artifacts.write_model(store, artifacts.experiment(key, "result.json"), ended)
+        judged = NightVerdict(row="a", verdict=verdict, change=0, p=1, tonight=1, earlier=1, changed=())
+        fields = {"nightly": "compare", "verdicts": (judged,), "run_id": f"2026110{1 + seed}T220000Z"} | fields
+        run = example.run.model_copy(update=fields)
+        if published:
+            publish(store, run, {})
+        return run
+
+    return of
+
+
+def seeds(store, run) -> list[int]:
+    return [result.spec.config.seed for result in earlier_trainings(store, run)["a"]]
+
+
+def test_all_nights_before_count_the_oldest_first(store, night):
+    for seed in (2, 0, 1):
+        night(seed)
+    assert seeds(store, night(3, published=False)) == [0, 1, 2]
+
+
+def test_the_first_night_has_none_before_it(store, night):
+    assert seeds(store, night(0, published=False)) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"nightly": None}, {"dataset_version": "e" * 16}, {"verdict": "worse"}, {"changes": {"split": "pooled"}}],
+    ids=["by hand", "other images", "worse", "other test"],
+)
+def test_what_is_no_measure_does_not_count(store, night, other):
+    night(0)
+    night(1, **other)
+    assert seeds(store, night(2, published=False)) == [0]
+
+
+def test_a_row_whose_settings_changed_is_compared_by_its_name(store, night):
+    night(0)
+    assert seeds(store, night(1, published=False, changes={"learning_rate": 1.0})) == [0]
+
+
+def test_a_night_that_restarts_is_the_first_that_counts(store, night):
+    for seed in range(3):
+        night(seed, nightly="restart" if seed == 1 else "compare")
+    assert seeds(store, night(3, published=False)) == [1, 2]
+    assert seeds(store, night(3, published=False, nightly="restart")) == []
+
+
+def test_a_night_that_cannot_be_read_is_left_out(store, night):
+    night(0)
+    broken = night(1)
+    store.write(artifacts.grid_run("g", broken.run_id, "grid.json"), b"{}")
+    gone = night(2)
+    (store.root / artifacts.experiment(gone.rows[0].key, "result.json")).unlink()
+    assert seeds(store, night(3, published=False)) == [0]
