@@ -119,7 +119,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "any_result": bool(finished(rows)),
         "splits": SPLITS,
         "headline": headline.headline(rows, info, compared),
-        "cautions": cautions(rows, info, run.leakage),
+        "cautions": cautions(rows, info, run),
         "table": results_table(rows, compared),
         "accuracy": notes.accuracy(rows, compared),
         "compared": len(compared.pairs),

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from bloodcell.artifacts import LeakageAudit
+from bloodcell.artifacts import GridRun, LeakageAudit, NightVerdict
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
 from bloodcell.report.formatting import counted, listed, noun
+from bloodcell.report.nights import night_text
 from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, finished, tested_alike, unfinished
 
 Caution = tuple[str, str]
@@ -15,9 +16,20 @@ _MACHINE = {"device": "device", "processor": "processor", "threads": "number of 
 """What learning time depends on beside the settings, by key of the environment."""
 
 
-def cautions(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> tuple[Caution, ...]:
+def cautions(rows: Sequence[Row], info: DatasetInfo, run: GridRun) -> tuple[Caution, ...]:
     """What limits the figures, gravest first."""
-    return (*_of_data(rows, info), *_of_split(rows, info, leakage), *_of_comparison(finished(rows)))
+    return (
+        *_of_night(run.verdicts),
+        *_of_data(rows, info),
+        *_of_split(rows, info, run.leakage),
+        *_of_comparison(finished(rows)),
+    )
+
+
+def _of_night(verdicts: Sequence[NightVerdict]) -> Iterator[Caution]:
+    for kind in ("worse", "better"):
+        if rows := [night_text(verdict) for verdict in verdicts if verdict.verdict == kind]:
+            yield f"{kind.capitalize()} than the nights before", f"{listed(rows)}."
 
 
 def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:

@@ -19,6 +19,8 @@ _MARKER = {"train": "o", "validation": "s", "test": "D", "seen": "^"}
 # The test figure is the one that counts; the others are outlines, so that points at one place all show.
 _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
+# Two intervals lie on one line: the wide one shows on both sides of the narrow one.
+_INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, "seen": {"linewidth": 1.4}}
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
             axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size=7), **face)
         for time, name in zip(times, names, strict=True):
             if split in rows[name].intervals:
-                axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], linewidth=2.4, alpha=0.55)
+                axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], **_INTERVAL[split])
     dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.06)
