@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bloodcell.artifacts import GridRun, LeakageAudit, NightVerdict
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
-from bloodcell.report.formatting import counted, listed, noun
+from bloodcell.report.formatting import counted, listed, noun, percent
 from bloodcell.report.nights import night_text
 from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, finished, tested_alike, unfinished
 
@@ -66,6 +66,8 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
     """What limits comparing one row with another."""
     if done and (caution := _trainings(done)):
         yield caution
+    if done and (caution := _without_looking(done)):
+        yield caution
     if not tested_alike(done):
         fields = [field for field in CHOOSE_TEST if len({getattr(row.config, field) for row in done}) > 1]
         choose = f"{listed([noun(field) for field in fields])}, which {'choose' if len(fields) > 1 else 'chooses'}"
@@ -86,6 +88,17 @@ def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
     uncovered = "No interval covers the variation from training to training"
     seed = done[0].config.seed
     return "One training per row", f"Seed {seed}. {uncovered}{order}. A grid with seeds: 3 trains each row three times."
+
+
+def _without_looking(done: Sequence[FinishedRow]) -> Caution | None:
+    """That no row is known to beat a model that calls every image the same."""
+    commonest = max(done[0].test.classes, key=lambda figures: figures.images)
+    share = commonest.images / max(done[0].test.images, 1)
+    lowest = [row.cells["test"].accuracy.low if "test" in row.cells else row.test.accuracy for row in done]
+    if not tested_alike(done) or max(lowest) > share:
+        return None
+    alike = f"To call every test image {commonest.label} is right for {percent(share)}"
+    return "No better than one answer for all", f"{alike}; no row is known to do better."
 
 
 def _machine_differences(done: Sequence[FinishedRow]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 from ruamel.yaml import YAML
 
 from deployments.provision import POOL
-from flows.grid import resolve
+from flows.parameters import resolve
 
 TEXT = (Path(__file__).parents[2] / "deployments" / "prefect.yaml").read_text()
 FILE = YAML(typ="safe", pure=True).load(TEXT)

@@ -20,9 +20,10 @@ from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import DatasetError, ObjectNotFoundError
 from bloodcell.events import Failure
+from flows.conclusion import exit_code
 from flows.fan_out import fan_out
-from flows.grid import exit_code, main
 from flows.grid import grid as grid_flow
+from flows.grid import main
 from tasks.plan import plan
 from tasks.runners import Exit
 

@@ -51,6 +51,13 @@ def test_a_row_that_lost_a_training_is_named(make, figures, grid):
     assert "**Failed trainings**: These rows are the means of fewer trainings than planned: b (1 training)." in text
 
 
+@pytest.mark.parametrize(("accuracies", "sources", "told"), [((0.25, 0.2), None, True), ((0.3, 0.2), None, False),
+                         ((0.3, 0.2), KNOWN, True), ((0.9, 0.2), KNOWN, False)])  # fmt: skip
+def test_rows_that_may_do_no_better_than_one_answer_for_all_are_told(make, figures, grid, accuracies, sources, told):
+    text = make(grid, dict(zip("ab", map(figures, accuracies), strict=True)), sources=sources).opening
+    assert ("To call every test image EOSINOPHIL is right for 25.00%; no row is known to do better." in text) == told
+
+
 def test_rows_of_several_machines_are_told_apart(make, figures, grid):
     gpu = {"device": "GPU", "packages": {"tensorflow": "2.21.0"}}
     cpu = {"device": "CPU", "packages": {"tensorflow": "2.21.0"}, "git_commit": None}
