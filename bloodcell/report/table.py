@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bloodcell.artifacts import SPLITS, ExperimentResult, SplitMetrics
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.evidence import interval_text
 from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text
 from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 
@@ -61,7 +60,7 @@ def results_table(rows: Sequence[Row], compared: Comparisons) -> Table:
     columns: dict[str, Callable[[FinishedRow], Cell]] = {
         "Trainings": lambda row: Cell(str(len(row.results))),
         "Accuracy": lambda row: Cell(percent(row.test.accuracy), row in winners),
-        "95% Interval": lambda row: Cell(interval_text(row.cells["test"].accuracy) if "test" in row.cells else ""),
+        "95% Interval": lambda row: Cell(_interval(row)),
         "Against Best": lambda row: Cell(_standing(row, winners, compared)),
         "Learning Time (ms)": lambda row: Cell(f"{milliseconds(row.seconds):,}", milliseconds(row.seconds) == least),
     }
@@ -84,6 +83,13 @@ def results_table(rows: Sequence[Row], compared: Comparisons) -> Table:
         headings=("Model", *(_HEADINGS.get(field, noun(field).title()) for field in fields), *columns),
         groups=tuple(Group(title, tuple(lines)) for title, lines in groups.items()),
     )
+
+
+def _interval(row: FinishedRow) -> str:
+    if "test" not in row.cells:
+        return ""
+    found = row.cells["test"].accuracy
+    return f"{100 * found.low:.1f}\N{EN DASH}{100 * found.high:.1f}%"
 
 
 def _standing(row: FinishedRow, winners: Sequence[FinishedRow], compared: Comparisons) -> str:

@@ -156,7 +156,7 @@ def test_a_row_says_how_it_stands_to_the_best(make, figures):
         "tied with best",
         "\N{MINUS SIGN}60.00 points",
     ]
-    assert all(re.fullmatch(r"\d+\.\d\d% to \d+\.\d\d%", line["95% Interval"].text) for line in found.values())
+    assert all(re.fullmatch(r"\d+\.\d\N{EN DASH}\d+\.\d%", line["95% Interval"].text) for line in found.values())
     unknown = table(make(grid, {"a": figures(0.9), "b": figures(0.89), "c": figures(0.3)}))
     assert not {"95% Interval", "Against Best"} & set(unknown.headings)
 
