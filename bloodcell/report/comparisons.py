@@ -18,7 +18,8 @@ from bloodcell.report.intervals import LEVEL
 from bloodcell.report.resampling import Resampled, resample
 from bloodcell.report.rows import FinishedRow
 
-_ACCURACY = 0
+_ACCURACY = slice(1)
+"""Of the figures that are resampled, the first alone is compared."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _pairs(rows: Sequence[FinishedRow]) -> list[tuple[tuple[str, str], Compariso
     runs = [row.cells["test"].runs for row in rows]
     cells = rows[0].test.sources
     pairs = []
-    for (first, one), (second, other) in combinations(zip(rows, resample(runs), strict=True), 2):
+    for (first, one), (second, other) in combinations(zip(rows, resample(runs, _ACCURACY), strict=True), 2):
         if shared := sorted(set(first.seeds) & set(second.seeds)):
             difference = _at(other, second, shared) - _at(one, first, shared)
             pairs.append(((first.name, second.name), _comparison(difference, cells), len(shared)))
@@ -97,8 +98,8 @@ def _at(resampled: Resampled, row: FinishedRow, seeds: Sequence[int]) -> Resampl
 
 
 def _comparison(difference: Resampled, cells: int) -> Comparison:
-    change = float(difference.values[:, _ACCURACY].mean())
-    variance, freedom = difference.variance(_ACCURACY)
+    change = float(difference.values.mean())
+    variance, freedom = difference.variance(0)
     if variance == 0.0:
         return _without_variance(change, cells)
     error = np.sqrt(variance)

@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from bloodcell.report.cells import CellCounts
-from bloodcell.report.resampling import Resampled, resample
+from bloodcell.report.resampling import resample
 
 LEVEL = 0.95
 
@@ -70,12 +70,14 @@ class RowCells:
         return len(set().union(*(run.sources for run in self.runs.values())))
 
     @cached_property
-    def _resampled(self) -> Resampled:
-        return resample([self.runs])[0]
+    def _estimates(self) -> tuple[tuple[float, float, float], ...]:
+        """Value, variance and degrees of freedom of every figure; the resampled ones take megabytes and are let go."""
+        (resampled,) = resample([self.runs])
+        values = resampled.values.mean(axis=0)
+        return tuple((float(value), *resampled.variance(figure)) for figure, value in enumerate(values))
 
     def _interval(self, figure: int, cells: int) -> Interval:
-        value = float(self._resampled.values[:, figure].mean())
-        variance, freedom = self._resampled.variance(figure)
+        value, variance, freedom = self._estimates[figure]
         if variance == 0.0 or value in (0.0, 1.0):
             exact = stats.binomtest(round(value * cells), cells).proportion_ci(LEVEL)
             return Interval(value, min(exact.low, value), max(exact.high, value), cells)

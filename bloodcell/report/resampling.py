@@ -61,15 +61,16 @@ class Resampled:
         return float(total), float(total**2 / squares) if squares > 0 else np.inf
 
 
-def resample(rows: Sequence[Mapping[int, CellCounts]]) -> list[Resampled]:
+def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(None)) -> list[Resampled]:
     """Resample the cells of rows' runs, of all rows and runs alike.
 
     Args:
         rows: Each with its runs by seed.
+        figures: Which are wanted; of many rows all would fill the memory.
     """
     confusion, strata = _aligned([run for row in rows for run in row.values()])
-    values = _figures(confusion.sum(axis=1))
-    replicates = np.stack([_of_stratum(confusion, strata == stratum) for stratum in np.unique(strata)])
+    values = _figures(confusion.sum(axis=1))[..., figures]
+    replicates = np.stack([_of_stratum(confusion, strata == stratum, figures) for stratum in np.unique(strata)])
     sizes = np.bincount(strata)
     freedom = np.maximum(sizes[sizes > 0] - 1, 1)
     ends = np.cumsum([len(row) for row in rows])[:-1]
@@ -88,7 +89,7 @@ def _aligned(runs: Sequence[CellCounts]) -> tuple[Floats, Numbers]:
     return confusion, _collapsed(strata)
 
 
-def _of_stratum(confusion: Floats, members: npt.NDArray[np.bool_]) -> Floats:
+def _of_stratum(confusion: Floats, members: npt.NDArray[np.bool_], figures: slice) -> Floats:
     """Every run's figures with the cells of a stratum resampled: shape (runs, resamples, figures)."""
     classes = confusion.shape[-1]
     own = confusion[:, members].reshape(len(confusion), -1, classes**2)
@@ -103,7 +104,7 @@ def _of_stratum(confusion: Floats, members: npt.NDArray[np.bool_]) -> Floats:
         else:
             weights = np.ones((size, 1))  # it is the only cell there is
         counts = ((weights @ run + rest).reshape(-1, classes, classes) for run, rest in zip(own, others, strict=True))
-        drawn.append(np.stack([_figures(resampled) for resampled in counts]))
+        drawn.append(np.stack([_figures(resampled)[..., figures] for resampled in counts]))
     return np.concatenate(drawn, axis=1)
 
 
