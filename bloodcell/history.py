@@ -1,11 +1,11 @@
 """What the nights before a grid run measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun
+from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome
 from bloodcell.config import ExperimentConfig
 from bloodcell.errors import DataError
 from bloodcell.published import PublishedRun, published_runs
@@ -18,9 +18,9 @@ _READERS = 16
 def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentResult, ...]]:
     """The trainings that a night is compared with, by row, the oldest first.
 
-    These are all that the nights before had of a row of that name, on the same images, from the last night on that was
-    told to restart; and those that the night itself reuses. A training that was found worse is no measure for the next.
-    An object that cannot be read is another run's to mend, and left out.
+    These are what the nights before trained of a row of that name, on the same images, back to the last one that was
+    told to restart or found the row better; where there is none such, also what these nights and this one reuse. A
+    training that was found worse is no measure for the next. An object that cannot be read is another run's to mend.
 
     Args:
         store: Where the runs are.
@@ -28,21 +28,33 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
     """
     if run.nightly == "restart":
         return {row.name: () for row in run.rows}
-    tests = {row.name: _tested_on(row.config) for row in run.rows}
-    keys: dict[str, set[str]] = {name: set() for name in tests}
-    left_out = {row.key for row in run.rows if row.status == "trained"}
-    for night in (run, *_nights_before(store, run)):
-        worse = {verdict.row for verdict in night.verdicts if verdict.verdict == "worse"}
-        left_out |= {row.key for row in night.rows if row.name in worse and row.status == "trained"}
-        for row in night.rows:
-            if row.status != "failed" and tests.get(row.name) == _tested_on(row.config):
-                keys[row.name].add(row.key)
+    nights = list(_nights_before(store, run))
+    keys = {row.name: _measures(row, run, nights) for row in run.rows}
     with ThreadPoolExecutor(_READERS) as pool:
-        read = {name: pool.map(partial(_result, store), sorted(found - left_out)) for name, found in keys.items()}
+        read = {name: pool.map(partial(_result, store), sorted(found)) for name, found in keys.items()}
         return {
             name: tuple(sorted(filter(None, results), key=lambda result: result.finished))
             for name, results in read.items()
         }
+
+
+def _measures(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[str]:
+    """Keys of the trainings that a row of a night is measured by; the newest night before it comes first."""
+
+    def same(night: GridRun, status: str) -> set[str]:
+        alike = (other for other in night.rows if other.name == row.name and other.status == status)
+        return {other.key for other in alike if _tested_on(other.config) == _tested_on(row.config)}
+
+    measures: set[str] = set()
+    worse = same(run, "trained")
+    for night in nights:
+        verdicts = {verdict.verdict for verdict in night.verdicts if verdict.row == row.name}
+        if "worse" in verdicts:
+            worse |= same(night, "trained")
+        measures |= same(night, "trained")
+        if night.nightly == "restart" or "better" in verdicts:
+            return measures - worse
+    return measures.union(*(same(night, "reused") for night in (run, *nights))) - worse
 
 
 def _tested_on(config: ExperimentConfig) -> tuple[object, ...]:
@@ -50,7 +62,7 @@ def _tested_on(config: ExperimentConfig) -> tuple[object, ...]:
 
 
 def _nights_before(store: Store, run: GridRun) -> Iterator[GridRun]:
-    """The nights of this grid on this dataset version, the newest first, up to one that restarted."""
+    """The nights of this grid on this dataset version, the newest first."""
     try:
         published = published_runs(store, run.grid.name)
     except DataError:  # it is the first
@@ -59,8 +71,6 @@ def _nights_before(store: Store, run: GridRun) -> Iterator[GridRun]:
         for night in pool.map(partial(_grid_run, store), published):
             if night and night.nightly and night.dataset_version == run.dataset_version:
                 yield night
-                if night.nightly == "restart":
-                    return
 
 
 def _grid_run(store: Store, run: PublishedRun) -> GridRun | None:

@@ -58,4 +58,4 @@ def test_a_network_of_which_there_is_no_map_costs_its_picture_alone(images, caps
     assert set(explanations(model, images, predictions(wrong=3), LABELS, "t")) == {ERRORS}
     (event,) = filter(None, map(parse, capsys.readouterr().out.splitlines()))
     assert isinstance(event, Step)
-    assert event.message.startswith("no Grad-CAM: ")
+    assert event.message.startswith("not all pictures could be drawn: ")

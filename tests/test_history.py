@@ -71,6 +71,27 @@ def test_a_night_that_restarts_is_the_first_that_counts(store, night):
     assert seeds(store, night(3, published=False, nightly="restart")) == []
 
 
+def test_a_restart_forgets_what_it_reuses_too(store, night):
+    for seed in range(3):
+        night(seed)
+    rows = [night(seed, published=False).rows[0] for seed in range(5)]
+    reused = [row.model_copy(update={"status": "reused"}) for row in rows]
+    night(3, nightly="restart", rows=(*reused[:3], rows[3]))
+    assert seeds(store, night(4, published=False, rows=(*reused[:4], rows[4]))) == [3]
+
+
+def test_a_row_that_got_better_is_measured_by_what_it_is_since(store, night):
+    for seed in range(4):
+        night(seed, verdict="better" if seed == 2 else "within noise")
+    assert seeds(store, night(4, published=False)) == [2, 3]
+
+
+def test_a_row_that_was_trained_by_hand_before_is_measured_by_that_too(store, night):
+    by_hand = night(0, nightly=None).rows[0].model_copy(update={"status": "reused"})
+    tonight = night(1, published=False)
+    assert seeds(store, tonight.model_copy(update={"rows": (by_hand, *tonight.rows)})) == [0]
+
+
 def test_a_night_that_cannot_be_read_is_left_out(store, night):
     night(0)
     broken = night(1)

@@ -41,10 +41,12 @@ def build_report(
     """
     note = " (synthetic images)" if info.synthetic else ""
     pictures = _pictures(rows, note)
-    if run.nightly and finished(rows):
+    if run.nightly and (any(earlier.values()) or any(row.status == "trained" for row in run.rows)):
         pictures["plots/nights.png"] = _nights(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)
-    markdown = report_markdown(title=title, **_context(run, info, rows, compared))
+    markdown = report_markdown(
+        title=title, night_plot="plots/nights.png" in pictures, **_context(run, info, rows, compared)
+    )
     return {
         "report.md": markdown.encode(),
         "report.html": report_html(markdown, pictures, title).encode(),
@@ -123,6 +125,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "table": results_table(rows, compared),
         "accuracy": notes.accuracy(rows, compared),
         "compared": len(compared.pairs),
+        "intervals": any(row.cells for row in finished(rows)),
         "bold": notes.bold(rows),
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),

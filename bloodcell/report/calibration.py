@@ -8,6 +8,7 @@ the fewer images there are.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +36,13 @@ class Calibration:
         images: Number of images.
         right: How many of them are called right.
         confidence: Sum of the probabilities of the classes they are called.
+        error: The expected calibration error, a fraction; of several runs their mean.
     """
 
     images: npt.NDArray[np.float64]
     right: npt.NDArray[np.float64]
     confidence: npt.NDArray[np.float64]
+    error: float
 
     @classmethod
     def of(cls, images: pd.DataFrame, labels: Sequence[str]) -> "Calibration":
@@ -52,21 +55,20 @@ class Calibration:
         confidence = images[list(map(probability_column, labels))].max(axis=1).to_numpy(np.float64)
         right = np.asarray(images["label"] == images["predicted"], np.float64)
         bins = np.searchsorted(_EDGES[1:-1], confidence)
-        return cls(*(_sums(bins, values) for values in (np.ones_like(confidence), right, confidence)))
+        sums = (_sums(bins, np.ones_like(confidence)), _sums(bins, right), _sums(bins, confidence))
+        return cls(*sums, error=float(np.abs(sums[1] - sums[2]).sum() / len(images)))
 
     @classmethod
     def pooled(cls, runs: Iterable["Calibration"]) -> "Calibration":
-        """The images of several runs in the same bins; at least one."""
-        first, *others = runs
-        total = cls(first.images, first.right, first.confidence)
-        for run in others:
-            total = cls(total.images + run.images, total.right + run.right, total.confidence + run.confidence)
-        return total
+        """The images of several runs in the same bins, and the mean of their errors; at least one run.
 
-    @property
-    def error(self) -> float:
-        """The expected calibration error, a fraction."""
-        return float(np.abs(self.right - self.confidence).sum() / self.images.sum())
+        The error of the sums would be none where one run is as much too sure as another is not sure enough.
+        """
+        runs = list(runs)
+        images, right, confidence = (
+            np.sum([getattr(run, sums) for run in runs], axis=0) for sums in ("images", "right", "confidence")
+        )
+        return cls(images, right, confidence, error=fmean(run.error for run in runs))
 
     @property
     def overconfidence(self) -> float:

@@ -41,7 +41,7 @@ def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
         yield "Failed rows", have
     if lost := [row for row in finished(rows) if row.failures]:
         some = listed([f"{row.name} ({counted(len(row.failures), 'training')})" for row in lost])
-        yield "Failed trainings", f"These rows are the means of fewer trainings than planned: {some}."
+        yield "Failed trainings", f"These rows lost trainings, and may not be ranked with the others: {some}."
 
 
 def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> Iterator[Caution]:
@@ -86,7 +86,7 @@ def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
         return "Two trainings per row", f"{little} A grid with seeds: 3 is on firmer ground."
     order = ", and another seed may order the rows differently" if len(done) > 1 else ""
     uncovered = "No interval covers the variation from training to training"
-    seed = done[0].config.seed
+    seed = done[0].seeds[0]
     return "One training per row", f"Seed {seed}. {uncovered}{order}. A grid with seeds: 3 trains each row three times."
 
 

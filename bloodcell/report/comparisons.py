@@ -1,6 +1,6 @@
 """Whether rows differ in test accuracy: every two of them, cell by cell and seed by seed, corrected for their number.
 
-Two rows are compared on the cells and seeds that they share: what is hard for both, and what a seed does to both, drops
+Two rows are compared on the same cells and seeds: what is hard for both, and what a seed does to both, drops
 out of the difference. Its variance over cells and seeds is that of `bloodcell.report.resampling`, and its p-value
 Student's. As many pairs are looked at, the p-values are corrected after Holm (1979), "A simple sequentially rejective
 multiple test procedure", Scandinavian Journal of Statistics 6:65: of equal rows any two are told apart once in twenty
@@ -16,7 +16,7 @@ from scipy import stats
 
 from bloodcell.report.intervals import LEVEL
 from bloodcell.report.resampling import Resampled, resample
-from bloodcell.report.rows import FinishedRow
+from bloodcell.report.rows import FinishedRow, ranked
 
 _ACCURACY = slice(1)
 """Of the figures that are resampled, the first alone is compared."""
@@ -48,8 +48,8 @@ class Comparisons:
     """The differences between rows, the second's accuracy minus the first's, by the names of the two.
 
     Attributes:
-        pairs: One for each two rows that share test cells and seeds; none where source cells are not known.
-        seeds: The fewest seeds that a pair shares; docs/adr/0013 says what may be believed of fewer than three.
+        pairs: One for each two rows of the same test cells and seeds; none where source cells are not known.
+        seeds: How many each has; docs/adr/0013 says what may be believed of fewer than three.
     """
 
     pairs: Mapping[tuple[str, str], Comparison]
@@ -64,43 +64,37 @@ class Comparisons:
         return None
 
     def tied(self, first: FinishedRow, second: FinishedRow) -> bool:
-        """Whether two rows cannot be told apart, for whatever reason."""
+        """Whether two rows that were compared cannot be told apart."""
         found = self.between(first, second)
-        return found is None or found.tied
+        return found is not None and found.tied
 
 
 def compare(rows: Sequence[FinishedRow]) -> Comparisons:
     """Compare every two rows that were tested on the same images and whose source cells are known."""
     by_test: dict[tuple[object, ...], list[FinishedRow]] = {}
-    for row in rows:
+    for row in ranked(rows):
         if "test" in row.cells:
             by_test.setdefault(row.test_images, []).append(row)
     found = [pair for alike in by_test.values() for pair in _pairs(alike)]
-    values = corrected([pair.p for _, pair, _ in found])
-    pairs = {names: replace(pair, p=p) for (names, pair, _), p in zip(found, values, strict=True)}
-    return Comparisons(pairs, min((seeds for *_, seeds in found), default=0))
+    values = corrected([pair.p for _, pair in found])
+    pairs = {names: replace(pair, p=p) for (names, pair), p in zip(found, values, strict=True)}
+    return Comparisons(pairs, max((len(row.results) for row in rows), default=0))
 
 
-def _pairs(rows: Sequence[FinishedRow]) -> list[tuple[tuple[str, str], Comparison, int]]:
-    """The names of two rows, what differs, not yet corrected, and the seeds they share."""
-    runs = [row.cells["test"].runs for row in rows]
+def _pairs(rows: Sequence[FinishedRow]) -> list[tuple[tuple[str, str], Comparison]]:
+    """The names of every two rows and what differs between them, not yet corrected."""
     cells = rows[0].test.sources
-    pairs = []
-    for (first, one), (second, other) in combinations(zip(rows, resample(runs, _ACCURACY), strict=True), 2):
-        if shared := sorted(set(first.seeds) & set(second.seeds)):
-            difference = _at(other, second, shared) - _at(one, first, shared)
-            pairs.append(((first.name, second.name), _comparison(difference, cells), len(shared)))
-    return pairs
-
-
-def _at(resampled: Resampled, row: FinishedRow, seeds: Sequence[int]) -> Resampled:
-    return resampled.of_runs([row.seeds.index(seed) for seed in seeds])
+    resampled = resample([row.cells["test"].runs for row in rows], _ACCURACY)
+    return [
+        ((first.name, second.name), _comparison(other - one, cells))
+        for (first, one), (second, other) in combinations(zip(rows, resampled, strict=True), 2)
+    ]
 
 
 def _comparison(difference: Resampled, cells: int) -> Comparison:
     change = float(difference.values.mean())
     variance, freedom = difference.variance(0)
-    if variance == 0.0:
+    if not variance:
         return _without_variance(change, cells)
     error = np.sqrt(variance)
     margin = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)

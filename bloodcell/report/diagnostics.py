@@ -1,7 +1,7 @@
 """What a run shows of itself besides its figures: how far its probabilities hold, and what its experiment drew."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -30,11 +30,13 @@ class Diagnostics:
 
 
 def of_several(runs: Sequence[Diagnostics]) -> Diagnostics:
-    """What the trainings of a row show: the calibration of all, and the pictures of the first, as an example."""
-    if not runs:
-        return Diagnostics()
+    """What the trainings of a row show: the calibration of all, and as an example the first of each picture."""
     calibrations = [run.calibration for run in runs if run.calibration]
-    return replace(runs[0], calibration=Calibration.pooled(calibrations) if calibrations else None)
+    return Diagnostics(
+        Calibration.pooled(calibrations) if calibrations else None,
+        next((run.errors for run in runs if run.errors), None),
+        next((run.gradcam for run in runs if run.gradcam), None),
+    )
 
 
 def read_diagnostics(store: Store, result: ExperimentResult, predictions: pd.DataFrame | None) -> Diagnostics:

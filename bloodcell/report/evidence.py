@@ -26,7 +26,7 @@ def interval_text(interval: Interval) -> str:
 
 def _lines(row: FinishedRow) -> Iterator[Line]:
     test = row.cells["test"]
-    yield _line(f"Accuracy on {'cells' if row.config.split == 'pooled' else 'new cells'}", test.accuracy)
+    yield _line("Accuracy on new cells" if row.config.split == "source" else "Accuracy on the test", test.accuracy)
     if "seen" in row.cells:
         seen = row.cells["seen"].accuracy
         yield _line("Accuracy on seen cells", seen)

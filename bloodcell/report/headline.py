@@ -51,8 +51,8 @@ def _of_winners(
         on = _seen_images(seen.images, first, info)
         sentences.append(f"On {on}, it reaches {percent(seen.accuracy)}.")
     if others := [row for row in done if row not in winners]:
-        if compared.pairs:
-            sentences.append(_rivals(first, others, compared))
+        if judged := [row for row in others if compared.between(first, row)]:
+            sentences.append(_rivals(first, judged, compared))
         picked = f"{'It was' if one else 'They were'} picked on these same test images"
         sentences.append(f"{picked}: expect slightly less on new ones.")
     label = "mean test accuracy" if len(first.results) > 1 else "test accuracy"

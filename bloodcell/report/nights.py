@@ -38,10 +38,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class _Noise:
-    """How much trainings of one row differ, by row: variances on the scale of the test."""
+    """How much trainings of one row differ, by row: variances on the scale of the test, and degrees of freedom."""
 
     variances: Mapping[str, float]
-    freedom: int
+    freedom: Mapping[str, int]
 
 
 def trained_in(run: GridRun, results: Mapping[str, ExperimentResult]) -> dict[str, list[ExperimentResult]]:
@@ -78,7 +78,9 @@ def expected(tonight: Trainings, earlier: Trainings) -> dict[str, Expected]:
     found = {}
     for row in judged:
         before = _scaled(earlier[row])
-        margin = stats.t.ppf((1 + LEVEL) / 2, noise.freedom) * np.sqrt(noise.variances[row] * (1 + 1 / len(before)))
+        margin = stats.t.ppf((1 + LEVEL) / 2, noise.freedom[row]) * np.sqrt(
+            noise.variances[row] * (1 + 1 / len(before))
+        )
         ends = np.clip(before.mean() + np.array([0, -margin, margin]), 0, np.pi / 2)
         found[row] = Expected(*map(float, np.sin(ends) ** 2))
     return found
@@ -93,13 +95,15 @@ def _noise(groups: Mapping[str, Sequence[Sequence[ExperimentResult]]]) -> _Noise
         return None
     pooled = sum(squares.values()) / freedom
     by_chance = {row: 1 / (4 * pair[-1][0].metrics["test"].images) for row, pair in groups.items()}
-    return _Noise({row: max(pooled, squares[row] / max(own[row], 1), by_chance[row]) for row in groups}, freedom)
+    alone = {row: own[row] > 0 and squares[row] / own[row] > pooled for row in groups}
+    variances = {row: max(squares[row] / own[row] if alone[row] else pooled, by_chance[row]) for row in groups}
+    return _Noise(variances, {row: own[row] if alone[row] else freedom for row in groups})
 
 
 def _p(tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult], row: str, noise: _Noise) -> float:
     now, before = _scaled(tonight), _scaled(earlier)
     error = np.sqrt(noise.variances[row] * (1 / len(now) + 1 / len(before)))
-    return 2 * float(stats.t.sf(abs(now.mean() - before.mean()) / error, noise.freedom))
+    return 2 * float(stats.t.sf(abs(now.mean() - before.mean()) / error, noise.freedom[row]))
 
 
 def _verdict(

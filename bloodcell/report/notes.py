@@ -60,8 +60,11 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
 def runs(rows: Sequence[Row]) -> str:
     """How many trainings the reflections rest on."""
     if max((len(row.results) for row in finished(rows)), default=1) == 1:
-        return "There is one training per setting, so nothing is claimed beyond these trainings."
-    return ""
+        return (
+            "There is one training per setting, so nothing is claimed beyond these trainings: more than chance, and p, "
+            "are of other cells, not of other seeds."
+        )
+    return "Where rows are apart, both other cells and other seeds are unlikely to close the gap."
 
 
 def night(run: GridRun) -> str:

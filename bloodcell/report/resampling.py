@@ -22,6 +22,7 @@ import numpy.typing as npt
 from bloodcell.report.cells import CellCounts, Floats, Numbers
 
 _RESAMPLES = 2000
+_ROUNDING = 1e-20
 _AT_ONCE = 2**22
 """Numbers drawn at once: a large test would fill the memory otherwise."""
 
@@ -44,10 +45,6 @@ class Resampled:
         """The differences, run by run and cell by cell; both must come from one call of `resample`."""
         return Resampled(self.values - other.values, self.replicates - other.replicates, self.freedom)
 
-    def of_runs(self, runs: Sequence[int]) -> "Resampled":
-        """Some of the runs only, by their place."""
-        return Resampled(self.values[list(runs)], self.replicates[:, list(runs)], self.freedom)
-
     def variance(self, figure: int) -> tuple[float, float]:
         """Of a figure's mean over the runs: the variance over cells and seeds, and its degrees of freedom."""
         drawn = self.replicates[..., figure]
@@ -58,7 +55,8 @@ class Resampled:
             of_single_cells = (drawn.var(axis=-1).mean(axis=1).sum() - total) / (runs - 1)
             total += max(between - of_single_cells, 0.0)
             squares += between**2 / (runs - 1)
-        return float(total), float(total**2 / squares) if squares > 0 else np.inf
+        # Where all agree, rounding may leave a trace.
+        return (0.0, np.inf) if total < _ROUNDING else (float(total), float(total**2 / squares))
 
 
 def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(None)) -> list[Resampled]:

@@ -192,7 +192,9 @@ def rows_of(
 
 def _cells(results: Sequence[ExperimentResult], cells: Mapping[str, Mapping[str, CellCounts]]) -> dict[str, RowCells]:
     known = [(result.spec.config.seed, cells[result.key]) for result in results if cells.get(result.key)]
-    splits = dict.fromkeys(split for _, counts in known for split in counts)
+    if len(known) < len(results):
+        return {}
+    splits = [split for split in known[0][1] if all(split in counts for _, counts in known)]
     return {split: RowCells({seed: counts[split] for seed, counts in known}) for split in splits}
 
 
@@ -234,12 +236,18 @@ def tested_alike(rows: Sequence[Row]) -> bool:
     return len({row.test_images for row in rows}) <= 1
 
 
+def ranked(rows: Sequence[FinishedRow]) -> tuple[FinishedRow, ...]:
+    """The rows that have a result of every seed that any has: means over other seeds do not compare with theirs."""
+    seeds = {seed for row in rows for seed in row.seeds}
+    return tuple(row for row in rows if seeds == set(row.seeds))
+
+
 def best(rows: Sequence[FinishedRow]) -> tuple[FinishedRow, ...]:
-    """The rows with the highest test accuracy, several where they share it; none where their test images differ."""
+    """The ranked rows with the highest test accuracy, several where they share it; none where test images differ."""
     if not tested_alike(rows):
         return ()
-    highest = max((row.test.accuracy for row in rows), default=None)
-    return tuple(row for row in rows if row.test.accuracy == highest)
+    highest = max((row.test.accuracy for row in ranked(rows)), default=None)
+    return tuple(row for row in ranked(rows) if row.test.accuracy == highest)
 
 
 def varied_fields(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def verdict(done: Sequence[FinishedRow], field: str, compared: Comparisons, *, o
         return f"{why}: the figures are not ranked.", []
     if len(set(_printed(done))) == 1:
         return f"{'Both' if len(done) == 2 else 'All'} are equal.", []
-    if not compared.pairs:
+    if not all(compared.between(*pair) for pair in combinations(done, 2)):
         return f"As measured {_course(done) if ordered else _top(done, field)}.", []
     if all(compared.tied(*pair) for pair in combinations(done, 2)):
         return _undecided(done, field)

@@ -70,12 +70,12 @@ def test_the_probability_is_that_of_the_class_called():
     assert (found.confidence.sum(), found.right.sum()) == (pytest.approx(1.4), 1)
 
 
-def test_runs_are_pooled_image_by_image():
+def test_runs_are_pooled_image_by_image_and_their_errors_are_not():
     rng = np.random.default_rng(4)
     runs = [draw(rng, images, excess) for images, excess in ((100, 0.0), (300, 0.2), (50, -0.005))]
     pooled = Calibration.pooled(Calibration.of(run, LABELS) for run in runs)
     whole = Calibration.of(pd.concat(runs), LABELS)
-    assert pooled.error == pytest.approx(whole.error)
+    assert pooled.error == pytest.approx(np.mean([Calibration.of(run, LABELS).error for run in runs]))
     assert pooled.images.tolist() == whole.images.tolist()
     one = Calibration.of(runs[0], LABELS)
     assert Calibration.pooled([one]).error == one.error

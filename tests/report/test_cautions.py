@@ -38,7 +38,7 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
     outcomes = {"a": figures(0.8), "b": figures(0.9)}
     text = make(grid, outcomes).markdown
     assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in text
-    assert "There is one training per setting, so nothing is claimed beyond these trainings." in text
+    assert "There is one training per setting, so nothing is claimed beyond these trainings: more than chance," in text
     twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).opening
     assert "**Two trainings per row**: How much trainings of a row differ rests on two of each" in twice
     several = make(grid.model_copy(update={"seeds": 3}), outcomes, sources=KNOWN).markdown
@@ -48,7 +48,10 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
 def test_a_row_that_lost_a_training_is_named(make, figures, grid):
     twice = grid.model_copy(update={"seeds": 2})
     text = make(twice, {"a": figures(0.8), "b": [figures(0.9), "out of memory"]}, sources=KNOWN).opening
-    assert "**Failed trainings**: These rows are the means of fewer trainings than planned: b (1 training)." in text
+    assert (
+        "**Failed trainings**: These rows lost trainings, and may not be ranked with the others: b (1 training)."
+        in text
+    )
 
 
 @pytest.mark.parametrize(("accuracies", "sources", "told"), [((0.25, 0.2), None, True), ((0.3, 0.2), None, False),

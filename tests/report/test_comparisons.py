@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from bloodcell.config import GridConfig
+from bloodcell.report.cells import CellCounts
 from bloodcell.report.comparisons import Comparisons, compare, corrected
 from bloodcell.report.intervals import RowCells
-from bloodcell.report.rows import finished
+from bloodcell.report.rows import best, finished
 from tests.report.simulated import rows_of_runs
 
 CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
@@ -85,12 +86,15 @@ def test_a_comparison_may_be_turned_round(three):
     assert there.low < there.change < there.high
 
 
-def test_rows_are_compared_on_the_seeds_that_both_have(make, figures):
-    grid = GridConfig(name="g", seeds=3, experiments={"a": {}, "b": {"hidden_layers": 2}})
-    outcomes = {"a": [figures(0.5), figures(0.9), figures(0.9)], "b": ["out of memory", figures(0.9), figures(0.9)]}
-    found = compare(finished(make(grid, outcomes, sources=CELLS).rows))
-    assert found.pairs["a", "b"].change == 0
-    assert found.seeds == 2
+def test_a_row_that_lost_a_training_is_not_ranked_with_those_that_have_all(make, figures):
+    grid = GridConfig(name="g", seeds=2, experiments={"a": {}, "b": {"hidden_layers": 2}, "c": {"hidden_layers": 3}})
+    outcomes = {"a": [figures(0.9), figures(0.9)], "b": ["out of memory", figures(0.95)], "c": figures(0.2)}
+    example = make(grid, outcomes, sources=CELLS)
+    found = compare(finished(example.rows))
+    assert set(found.pairs) == {("a", "c")}
+    assert [row.name for row in best(finished(example.rows))] == ["a"]
+    assert "The other row is worse in these trainings." in example.opening
+    assert "As measured it rises, then falls." in example.markdown
 
 
 def test_rows_that_agree_on_every_cell_are_tied_within_what_so_many_cells_can_show(make, figures):
@@ -98,6 +102,20 @@ def test_rows_that_agree_on_every_cell_are_tied_within_what_so_many_cells_can_sh
     pair = compare(finished(make(grid, dict.fromkeys("ab", figures(0.9)), sources=CELLS).rows)).pairs["a", "b"]
     assert (pair.change, pair.p, pair.tied) == (0, 1, True)
     assert pair.high == -pair.low == pytest.approx(1 - 0.025 ** (1 / 71))
+
+
+def test_rounding_is_no_variance(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"hidden_layers": 2}})
+    rows = finished(make(grid, dict.fromkeys("ab", figures(0.9)), sources=CELLS | {"test": 12}).rows)
+    names = np.array([str(number) for number in range(12)], dtype=object)
+    cells = []
+    for right in (9, 8):
+        confusion = np.zeros((12, 4, 4))
+        confusion[:, 0, 0], confusion[:, 0, 1] = right, 10 - right
+        cells.append({"test": RowCells({0: CellCounts(names, confusion, np.zeros(12, dtype=int))})})
+    rows = [replace(row, cells=own) for row, own in zip(rows, cells, strict=True)]
+    assert compare(rows).pairs["a", "b"].p == pytest.approx(2 * 0.5**12)  # the sign test of 12 cells
+    assert rows[0].cells["test"].accuracy.low < 0.8
 
 
 @pytest.mark.parametrize("cells", [4, 40])

@@ -19,13 +19,16 @@ KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 def test_it_is_said_how_rows_are_compared(make, figures, grid):
     text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown
     assert "A difference in test accuracy is taken cell by cell and seed by seed." in text
-    assert "corrected for all 1 comparison between rows" in text
+    assert "corrected for the 1 comparison between rows" in text
     assert "cell by cell and" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 
 def test_words_that_a_reader_may_not_know_are_explained_once(make, figures, grid):
     example = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)}, sources=KNOWN)
-    assert "one point per split; seen: images of training cells that were held out" in example.markdown
+    assert (
+        "one point per split, a bar its 95% interval; seen: images of training cells that were held out"
+        in example.markdown
+    )
     for definition in ("Balanced accuracy is the mean", "macro F1\nis the mean", "The split seen holds images of"):
         assert example.markdown.count(definition) == 1
     assert not re.search("seen:|split seen", make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown)
