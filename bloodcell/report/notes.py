@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import counted, runs_text
+from bloodcell.report.formatting import runs_text
 from bloodcell.report.rows import Row, best, finished
 
 
@@ -50,10 +50,9 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
         over = "source cells and seeds" if len(seeds) > 1 else "source cells"
         sentences.append(f"Intervals are over {over}.")
     if compared.pairs:
-        sentences.append(
-            f"Tied: not to be told apart, cell by cell{' and seed by seed' if len(seeds) > 1 else ''}, at 5% for all "
-            f"{counted(len(compared.pairs), 'comparison')} together."
-        )
+        every = "" if len(compared.pairs) == 1 else f" for all {len(compared.pairs):,} comparisons together"
+        by = "cell by cell and seed by seed" if len(seeds) > 1 else "cell by cell"
+        sentences.append(f"Tied: not to be told apart, {by}, at 5%{every}.")
     return " ".join(sentences)
 
 

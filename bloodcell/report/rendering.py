@@ -9,6 +9,7 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,6 +24,10 @@ from bloodcell.report.table import class_lines
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LEADING = re.compile(r"^(?:[#+=-](?=[#+=\s-]|$)|\d+(?=[.)](?:\s|$)))")
+
+
+_SHORT = 24
+"""Characters of a table's cell that no line break may part; a reason is longer, and broken."""
 
 
 class Markdown(str):
@@ -97,6 +102,9 @@ def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str
     results = next((token for token in tokens if token.type == "table_open"), None)
     if results:
         results.attrSet("class", "sortable")
+    for opening, inline in pairwise(tokens):
+        if opening.type == "td_open" and len(inline.content) <= _SHORT:
+            opening.attrJoin("class", "short")
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":

@@ -123,3 +123,10 @@ def test_every_picture_linked_is_there_and_every_picture_there_is_linked(study):
 
 def test_the_pages_title_is_escaped():
     assert "<title>a &lt;b&gt;</title>" in report_html("# x", {}, "a <b>")
+
+
+def test_short_cells_stay_on_one_line_and_a_reason_does_not(make, figures, grid):
+    html = make(grid, {"a": figures(0.8), "b": "the bucket is gone and so is all that was in it"}).files["report.html"]
+    text = html.decode()
+    assert re.search(r'<td [^>]*class="short"[^>]*>80\.00%|<td [^>]*class="short"[^>]*><strong>80\.00%', text)
+    assert not re.search(r'class="short"[^>]*>failed: the bucket', text)

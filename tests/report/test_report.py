@@ -19,7 +19,10 @@ KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 def test_it_is_said_how_rows_are_compared(make, figures, grid):
     text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown
     assert "A difference in test accuracy is taken cell by cell and seed by seed." in text
-    assert "corrected for the 1 comparison between rows" in text
+    assert "corrected for" not in text  # of one comparison
+    three = GridConfig(name="g", experiments={name: {"hidden_layers": n} for n, name in enumerate("abc")})
+    text = make(three, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).markdown
+    assert "its p is corrected for all 3 comparisons between rows, after Holm" in text
     assert "cell by cell and" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 
