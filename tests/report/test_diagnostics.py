@@ -34,7 +34,7 @@ def test_pictures_of_the_experiment_are_copied_and_shown(example):
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", shown.markdown)
     assert sorted(linked) == sorted(name for name in files if name.startswith("plots/"))
     captions = [line for line in shown.markdown.splitlines() if re.match(r"\*[^*]", line)]
-    assert all(caption.endswith("Synthetic images.*") for caption in captions)
+    assert all(caption.endswith(". Synthetic images.*") for caption in captions)
     assert "data:image/jpeg;base64,ZQ==" in files["report.html"].decode()
 
 
