@@ -23,7 +23,7 @@ NOT_DECIDING = {
     "report/confusion.py",
     "report/diagnostics.py",
     "report/gallery.py",
-    "report/intervals.py",
+    "report/cells.py",
     "report/plots.py",
     "report/saliency.py",
     "settings.py",
