@@ -106,11 +106,13 @@ def with_another_seed(store: Store, grid: GridConfig, specify: Callable[[GridRow
 
     A row that fails every night keeps no other from its next seed.
     """
-    for seeds in count(1):
+
+    def is_used(seeds: int) -> bool:
         last = grid.model_copy(update={"seeds": seeds}).runs[-len(grid.rows) :]
-        if not any(artifacts.is_done(store, specify(row).key) for row in last):
-            return grid.model_copy(update={"seeds": max(seeds, grid.seeds)})
-    raise AssertionError("seeds do not end")
+        return any(artifacts.is_done(store, specify(row).key) for row in last)
+
+    unused = next(seeds for seeds in count(1) if not is_used(seeds))
+    return grid.model_copy(update={"seeds": max(unused, grid.seeds)})
 
 
 def _newest(store: Store, spec: ExperimentSpec) -> tuple[ExperimentSpec, bool]:

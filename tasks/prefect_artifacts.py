@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
-from bloodcell.report.formatting import clock, counted, percent
+from bloodcell.report.formatting import clock, counted, percent, shortened
 from bloodcell.report.rendering import data_uri, escape
 from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.store import Store
@@ -72,8 +72,7 @@ def literal(text: str) -> str:
     A backslash would be seen in the UI that shows cells as they are. A word joiner is seen in neither, and leaves
     no tag, link or picture for the other to make.
     """
-    line = " ".join(text.split())
-    shown = line if len(line) <= _REASON_LENGTH else f"{line[: _REASON_LENGTH - 1]}…"
+    shown = shortened(" ".join(text.split()), _REASON_LENGTH)
     return shown.replace("<", f"<{_WORD_JOINER}").replace("](", f"]{_WORD_JOINER}(")
 
 

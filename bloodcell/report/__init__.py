@@ -32,7 +32,6 @@ def build_report(
         run: The grid run with the outcome of every row.
         info: The dataset it ran on.
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
-
         compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
         earlier: Of a night, the trainings of the nights before, by row.
 

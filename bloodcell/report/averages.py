@@ -12,7 +12,6 @@ def mean_metrics(metrics: Sequence[SplitMetrics]) -> SplitMetrics:
     """The means of the figures of several trainings on one split, and the sums of their confusion matrices."""
     if len(metrics) == 1:
         return metrics[0]
-
     classes = tuple(
         ClassMetrics(
             label=runs[0].label,

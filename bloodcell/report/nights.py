@@ -124,22 +124,24 @@ def _verdict(
 
 def night_text(verdict: NightVerdict) -> str:
     """A row's change, as in `rate-1e-4 by -58.20 points (changed: learning rate)`."""
-    changed = f" (changed: {listed([noun(field) for field in verdict.changed])})" if verdict.changed else ""
-    return f"{verdict.row} by {points(verdict.change)} points{changed}"
+    return f"{verdict.row} by {points(verdict.change)} points{_changed_text(verdict)}"
 
 
 def night_line(verdict: NightVerdict) -> tuple[str, ...]:
     """A verdict for the table: row, verdict, change, p, trainings, and how many they are compared with."""
     judged = verdict.verdict != "too early"
-    changed = f" (changed: {listed([noun(field) for field in verdict.changed])})" if verdict.changed else ""
     return (
         verdict.row,
-        f"{verdict.verdict}{changed}",
+        f"{verdict.verdict}{_changed_text(verdict)}",
         f"{points(verdict.change)} points" if verdict.earlier else "",
         odds_text(verdict.p).removeprefix("p = ").removeprefix("p ") if judged else "",
         str(verdict.tonight),
         str(verdict.earlier),
     )
+
+
+def _changed_text(verdict: NightVerdict) -> str:
+    return f" (changed: {listed([noun(field) for field in verdict.changed])})" if verdict.changed else ""
 
 
 def _changed(now: ExperimentConfig, before: ExperimentConfig) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bloodcell.artifacts import SPLITS, ExperimentResult, SplitMetrics
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text
+from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text, shortened
 from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 
 _HEADINGS = {"hidden_layers": "Hidden Layer", "dense_units": "Dense Count", "learning_rate": "Learning Rate"}
@@ -100,8 +100,7 @@ def _standing(row: FinishedRow, winners: Sequence[FinishedRow], compared: Compar
 
 
 def _failed(row: Row, columns: Iterable[str]) -> list[Cell]:
-    reason = row.failures[0].reason[0]
-    shown = reason if len(reason) <= _REASON_LENGTH else f"{reason[: _REASON_LENGTH - 1]}…"
+    shown = shortened(row.failures[0].reason[0], _REASON_LENGTH)
     return [Cell(f"failed: {shown}" if column == "Accuracy" else "") for column in columns]
 
 
