@@ -9,19 +9,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun, LeakageAudit
+from bloodcell.artifacts import GridRun, LeakageAudit
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import warning
 from bloodcell.history import earlier_trainings
 from bloodcell.report import build_report, publish
-from bloodcell.report.cells import CellCounts, cell_counts
 from bloodcell.report.comparisons import Comparisons, compare
-from bloodcell.report.diagnostics import Diagnostics, read_diagnostics
 from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
 from bloodcell.report.nights import judge, trained_in
+from bloodcell.report.reading import read_results, read_rows
 from bloodcell.report.rendering import escape
-from bloodcell.report.rows import Row, finished, rows_of, unfinished
+from bloodcell.report.rows import Row, finished, unfinished
 from bloodcell.store import Store
 from tasks import prefect_artifacts
 from tasks.prefect_artifacts import artifact_key
@@ -34,10 +33,8 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
     Returns:
         The run as published, with its verdicts, and the report's URL.
     """
-    results = {row.key: artifacts.read_result(store, row.key) for row in run.rows if row.status != "failed"}
-    read = {key: read_run(store, result) for key, result in results.items()}
-    cells = {key: counts for key, (counts, _) in read.items()}
-    rows = rows_of(run, info, results, cells, {key: shown for key, (_, shown) in read.items()})
+    results = read_results(store, run)
+    rows = read_rows(store, run, info, results)
     compared = compare(finished(rows))
     earlier = earlier_trainings(store, run) if run.nightly else {}
     run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
@@ -51,15 +48,6 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
         logger.warning("the report could not be shown here: %r", error)
     return run, url
-
-
-def read_run(store: Store, result: ExperimentResult) -> tuple[dict[str, CellCounts], Diagnostics]:
-    """What became of a result's source cells, empty where they are not known, and what it shows of itself."""
-    if "predictions.parquet" not in result.files:
-        return {}, read_diagnostics(store, result, None)
-    predictions = artifacts.read_predictions(store, result)
-    cells = cell_counts(predictions, result.labels) if result.sources_known else {}
-    return cells, read_diagnostics(store, result, predictions)
 
 
 def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row], files: Mapping[str, bytes]) -> None:

@@ -1,7 +1,7 @@
 """What a run shows of itself besides its figures: how far its probabilities hold, and what its experiment drew."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -22,39 +22,43 @@ class Diagnostics:
         calibration: Of the test images.
         errors: The test images called wrong with the highest probability, JPEG.
         gradcam: Test images of each class and where the network looks in them, JPEG.
+        seed: Of the training that drew the pictures.
     """
 
     calibration: Calibration | None = None
     errors: bytes | None = None
     gradcam: bytes | None = None
+    seed: int | None = None
 
 
 def of_several(runs: Sequence[Diagnostics]) -> Diagnostics:
-    """What the trainings of a row show: the calibration of all, and as an example the first of each picture."""
+    """What the trainings of a row show: the calibration of all, and the pictures of the first that has any."""
     calibrations = [run.calibration for run in runs if run.calibration]
-    return Diagnostics(
-        Calibration.pooled(calibrations) if calibrations else None,
-        next((run.errors for run in runs if run.errors), None),
-        next((run.gradcam for run in runs if run.gradcam), None),
-    )
+    pooled = Calibration.pooled(calibrations) if calibrations else None
+    drawn = next((run for run in runs if run.errors or run.gradcam), Diagnostics())
+    return replace(drawn, calibration=pooled)
 
 
-def read_diagnostics(store: Store, result: ExperimentResult, predictions: pd.DataFrame | None) -> Diagnostics:
+def read_diagnostics(
+    store: Store, result: ExperimentResult, predictions: pd.DataFrame | None, *, pictures: bool
+) -> Diagnostics:
     """Bring together what a run shows of itself.
 
     Args:
         store: Where its pictures are.
         result: The run's result.
         predictions: As in its predictions.parquet, where it has one.
+        pictures: Whether those that it has are read.
 
     Raises:
         ObjectNotFoundError: A picture that the result names is gone.
         CorruptObjectError: Its bytes are not those that the result records.
     """
     errors, gradcam = (
-        artifacts.read_file(store, result, file) if file in result.files else None for file in (ERRORS, GRADCAM)
+        artifacts.read_file(store, result, file) if pictures and file in result.files else None
+        for file in (ERRORS, GRADCAM)
     )
-    if predictions is None:
-        return Diagnostics(None, errors, gradcam)
-    test = predictions[predictions["split"] == "test"]
-    return Diagnostics(Calibration.of(test, result.labels), errors, gradcam)
+    calibration = None
+    if predictions is not None:
+        calibration = Calibration.of(predictions[predictions["split"] == "test"], result.labels)
+    return Diagnostics(calibration, errors, gradcam, result.spec.config.seed if errors or gradcam else None)

@@ -142,6 +142,33 @@ def test_each_distinct_split_is_audited_once_and_one_that_does_not_fit_has_no_au
         audit(several, rows[3], sources_known=True)
 
 
+def test_a_hundred_seeds_are_one_audit_where_the_seed_does_not_decide_what_leaks(several, monkeypatch) -> None:
+    seeds = []
+    monkeypatch.setattr(
+        leakage,
+        "assign",
+        lambda rows, settings, **known: seeds.append(settings.seed) or assign(rows, settings, **known),
+    )
+    nights = [config("source", seed=seed, dense_units=units) for seed in range(100) for units in (8, 16)]
+    (found,) = audit_splits(several, nights, sources_known=True)
+    assert (seeds, found.settings.seed) == ([0], 0)
+    assert found == audit(several, nights[0], sources_known=True)
+    (unknown,) = audit_splits(several.assign(source=several["sha256"]), nights, sources_known=False)
+    assert unknown.test.leaked is None
+    assert len(audit_splits(several, [config("pooled", seed=seed) for seed in range(3)], sources_known=True)) == 3
+
+
+def test_a_seed_whose_split_the_dataset_does_not_allow_leaves_the_audit_to_the_next(several, monkeypatch) -> None:
+    def refuses_seed_0(rows, settings, **known):
+        if settings.seed == 0:
+            raise DatasetError("without images in a split", remedy="another split")
+        return assign(rows, settings, **known)
+
+    monkeypatch.setattr(leakage, "assign", refuses_seed_0)
+    (found,) = audit_splits(several, [config("source", seed=seed) for seed in range(3)], sources_known=True)
+    assert found.settings.seed == 1
+
+
 def test_what_leaks_is_said_by_protocol_with_the_least_and_the_most(several) -> None:
     clean = audit(several, config("source"), sources_known=True)
     assert described([clean], "test", "validation") == ""

@@ -72,19 +72,20 @@ def result(store, example):
 
 def test_pictures_that_the_result_names_are_read_and_the_test_images_are_calibrated(store, result):
     predictions = table([0.4, 0.4, 0.9], [True, False, True]).assign(split=["test", "test", "train"])
-    found = read_diagnostics(store, result.model_copy(update={"labels": ("a",)}), predictions)
-    assert (found.errors, found.gradcam) == (b"e", b"g")
+    found = read_diagnostics(store, result.model_copy(update={"labels": ("a",)}), predictions, pictures=True)
+    assert (found.errors, found.gradcam, found.seed) == (b"e", b"g", 0)
     assert found.calibration.images.sum() == 2
     assert found.calibration.error == pytest.approx(0.1)
 
 
 def test_what_it_does_not_name_is_not_there(store, result):
     without = {file: digest for file, digest in result.files.items() if file != ERRORS}
-    assert read_diagnostics(store, result.model_copy(update={"files": without}), None).errors is None
-    assert read_diagnostics(store, result.model_copy(update={"files": {}}), None) == Diagnostics()
+    assert read_diagnostics(store, result.model_copy(update={"files": without}), None, pictures=True).errors is None
+    assert read_diagnostics(store, result.model_copy(update={"files": {}}), None, pictures=True) == Diagnostics()
+    assert read_diagnostics(store, result, None, pictures=False) == Diagnostics()
 
 
 def test_a_picture_that_is_not_the_results_is_refused(store, result):
     store.write(artifacts.experiment(result.key, GRADCAM), b"another's")
     with pytest.raises(CorruptObjectError, match=r"gradcam\.jpg .* does not have the SHA-256"):
-        read_diagnostics(store, result, None)
+        read_diagnostics(store, result, None, pictures=True)
