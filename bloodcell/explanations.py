@@ -34,11 +34,11 @@ def explanations(
     pictures = {}
     try:
         if len(errors := worst_errors(test, labels)):
-            pictures[ERRORS] = gallery(errors, images[errors.index], f"{title}\nworst errors on the test")
+            pictures[ERRORS] = gallery(errors, images[errors.index], f"{title}\nworst errors on the test images")
         chosen = examples(test, labels)
         shown = images[chosen.index]
         maps = gradcam(model, shown, chosen["predicted"].map(list(labels).index).to_numpy())
-        pictures[GRADCAM] = saliency(chosen, shown, maps, f"{title}\nGrad-CAM of the class called")
+        pictures[GRADCAM] = saliency(chosen, shown, maps, f"{title}\nGrad-CAM of the predicted class")
     except Exception as error:  # noqa: BLE001 - of all that may fail on a device, nothing is worth the training
         emit(Step(message=f"not all pictures could be drawn: {error!r}"))
     return pictures

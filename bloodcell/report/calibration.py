@@ -18,12 +18,13 @@ from matplotlib.ticker import PercentFormatter
 
 from bloodcell.evaluation import probability_column
 from bloodcell.report.formatting import percent
-from bloodcell.report.style import dress, png
+from bloodcell.report.style import INK, dress, png
 
 BINS = 15
 
 _EDGES = np.linspace(0, 1, BINS + 1)
 _BLUE, _ORANGE = "#0072B2", "#E69F00"
+_SMALLEST, _LARGEST = 8, 110  # areas of points, in square points
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Calibration:
     Attributes:
         images: Number of images.
         right: How many of them are called right.
-        confidence: Sum of the probabilities of the classes they are called.
+        confidence: Sum of the probabilities of their predicted classes.
         error: The expected calibration error, a fraction; of several runs their mean.
     """
 
@@ -72,7 +73,7 @@ class Calibration:
 
     @property
     def overconfidence(self) -> float:
-        """Mean probability of the class called minus accuracy, a signed fraction."""
+        """Mean probability of the predicted class minus accuracy, a signed fraction."""
         return float((self.confidence.sum() - self.right.sum()) / self.images.sum())
 
 
@@ -87,7 +88,7 @@ def _sums(bins: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.ND
 
 
 def reliability_diagram(calibration: Calibration, title: str) -> bytes:
-    """Accuracy against mean probability, one point a bin, above how many images each bin holds.
+    """Accuracy against mean probability, one point a bin, the larger the more images; below, how many each bin holds.
 
     Args:
         calibration: Of one run, or pooled.
@@ -100,12 +101,23 @@ def reliability_diagram(calibration: Calibration, title: str) -> bytes:
     accuracy, confidence = calibration.right[filled] / images, calibration.confidence[filled] / images
     upper.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="calibrated")
     upper.vlines(confidence, accuracy, confidence, color=_ORANGE, linewidth=2.5, alpha=0.7, label="gap")
-    upper.plot(confidence, accuracy, color=_BLUE, marker="o", markersize=4.5, linewidth=1.6, label="accuracy")
+    upper.plot(confidence, accuracy, color=_BLUE, linewidth=1, alpha=0.5)
+    sizes = _SMALLEST + (_LARGEST - _SMALLEST) * images / images.max()
+    upper.scatter(confidence, accuracy, sizes, color=_BLUE, label="accuracy (area: images)", zorder=3)
     dress(upper, x="", y="accuracy")
-    upper.set_ylim(-0.02, 1.02)
+    upper.set_ylim(-0.04, 1.04)
     upper.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    lower.bar(_EDGES[:-1], calibration.images, width=1 / BINS, align="edge", color=_BLUE, edgecolor="white")
-    dress(lower, x="probability of the class called", y="images")
+    bars = lower.bar(_EDGES[:-1], calibration.images, width=1 / BINS, align="edge", color=_BLUE, edgecolor="white")
+    numbers = [_short(count) if count else "" for count in calibration.images]
+    lower.bar_label(bars, numbers, fontsize=6.5, color=INK, padding=1)
+    dress(lower, x="probability of the predicted class", y="images")
+    lower.set_yticks([])
+    lower.margins(y=0.3)
     lower.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    lower.set_xlim(0, 1.01)
+    lower.set_xlim(0, 1.02)
     return png(figure, f"{title}\nexpected calibration error {percent(calibration.error)}", legend=upper)
+
+
+def _short(count: float) -> str:
+    """A number that has room above a bar."""
+    return f"{count:,.0f}" if count < 100_000 else f"{count / 1000:,.0f}k"

@@ -21,6 +21,8 @@ _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
 # Two intervals lie on one line: the wide one shows on both sides of the narrow one.
 _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, "seen": {"linewidth": 1.4}}
+_LEAST_SPAN = 0.2
+"""Of the comparison's time axis, as a share of the longest time."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,14 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
         for time, name in zip(times, names, strict=True):
             if split in rows[name].intervals:
                 axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], **_INTERVAL[split])
+        if any(split in row.intervals for row in rows.values()):
+            axes.plot([], [], color=_COLOUR[split], label=f"{split}: 95% interval", **_INTERVAL[split])
     dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
-    axes.margins(x=0.06)
-    axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
+    # Times that hardly differ are not drawn apart: their difference is the machine's.
+    widened = max(0.0, _LEAST_SPAN * times[-1] - (times[-1] - times[0])) / 2
+    margin = 0.06 * (times[-1] - times[0] + 2 * widened)
+    axes.set_xlim(max(0.0, times[0] - widened - margin), times[-1] + widened + margin)
     percent(axes)
     figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
     return png(figure, title, legend=axes)

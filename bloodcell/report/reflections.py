@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
-from bloodcell.report.verdicts import comparable, difference_text, verdict
+from bloodcell.report.verdicts import comparable, differences, verdict
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Reflection:
     Attributes:
         title: The setting.
         accuracy: Sentences on test accuracy.
-        differences: Every difference looked at, with its interval and whether the two are tied.
+        differences: Those that are listed, with their intervals and whether the two are tied.
         remarks: Sentences on learning time, and on what was left out.
     """
 
@@ -51,11 +51,11 @@ def _reflection(rows: Sequence[Row], field: str, compared: Comparisons) -> Refle
     numbers = _numbers(done, field)
     order = numbers or [-row.test.accuracy if comparable(done, field) else 0 for row in done]
     done = [row for _, row in sorted(zip(order, done, strict=True), key=lambda item: item[0])]
-    sentence, pairs = verdict(done, field, compared, ordered=numbers is not None)
+    ordered = numbers is not None
     return Reflection(
         title=title,
-        accuracy=(_figures(done, field), sentence),
-        differences=tuple(difference_text(pair, field, found) for pair in pairs if (found := compared.between(*pair))),
+        accuracy=(_figures(done, field), verdict(done, field, compared, ordered=ordered)),
+        differences=differences(done, field, compared, ordered=ordered),
         remarks=(_time(done), *_epochs(done), *_image_size(done, field), *left_out),
     )
 

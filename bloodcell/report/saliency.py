@@ -1,4 +1,4 @@
-"""Images beside the places in them that speak for the class they are called."""
+"""Images beside the places in them that speak for the predicted class."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
 from bloodcell.report.formatting import percent, shortened
 from bloodcell.report.gallery import with_probability
-from bloodcell.report.style import INK, WRONG, photographs
+from bloodcell.report.style import INK, SOFT, WRONG, photographs
 
 MOST_CLASSES = 10
 """Classes that the picture shows, the first ones: each is a line of it."""
@@ -19,6 +21,8 @@ MOST_CLASSES = 10
 _RIGHT, _WRONG = 2, 1  # images of a class
 _LABEL_LENGTH = 15  # characters that a tile's height holds
 _STRENGTH = 0.7  # share of the colour where the map is highest
+_FLAT = 0.1
+"""Of a map's highest place: a map that varies by less marks no place, and is shown without colour."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -53,7 +57,7 @@ def saliency(chosen: pd.DataFrame, pictures: Pixels, maps: npt.NDArray[np.float3
         title: Printed above, in as many lines as it needs.
     """
     classes = list(dict.fromkeys(chosen["label"]))
-    figure = Figure(figsize=(6.4, 1.3 * len(classes) + 0.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 1.3 * len(classes) + 0.7), layout="constrained")
     tiles = figure.subplots(len(classes), 2 * (_RIGHT + _WRONG), squeeze=False)
     for axes in tiles.ravel():
         axes.set(xticks=[], yticks=[])
@@ -65,7 +69,9 @@ def saliency(chosen: pd.DataFrame, pictures: Pixels, maps: npt.NDArray[np.float3
         line, column = classes.index(label), taken[label][wrong]
         taken[label][wrong] += 2
         tiles[line, column].imshow(picture)
-        tiles[line, column + 1].imshow(overlaid(picture, heat))
+        remark = _remark(heat)
+        tiles[line, column + 1].imshow(picture if remark else overlaid(picture, heat))
+        tiles[line, column + 1].set_xlabel(remark, fontsize=7, color=SOFT)
         verdict = f"called {shortened(called, _LABEL_LENGTH)}" if wrong else "right"
         colour = WRONG if wrong else INK
         tiles[line, column].set_title(
@@ -73,7 +79,33 @@ def saliency(chosen: pd.DataFrame, pictures: Pixels, maps: npt.NDArray[np.float3
         )
     for line, label in enumerate(classes):
         tiles[line, 0].set_ylabel(shortened(label, _LABEL_LENGTH), fontsize=8, color=INK, parse_math=False)
+    _scale(figure, tiles)
     return photographs(figure, title)
+
+
+def _remark(heat: npt.NDArray[np.float32]) -> str:
+    """Why a map has no colour; empty where it has."""
+    if heat.max() <= 0:
+        return "nothing"
+    return "same everywhere" if heat.max() - heat.min() < _FLAT * heat.max() else ""
+
+
+def _scale(figure: Figure, tiles: npt.NDArray[np.object_]) -> None:
+    """What the colours mean, below the tiles: as they are over white."""
+    white = np.full((1, 256, 3), 255, np.uint8)
+    colours = overlaid(white, np.linspace(0, 1, 256, dtype=np.float32)[None])[0] / 255
+    bar = figure.colorbar(
+        ScalarMappable(cmap=ListedColormap(colours)),
+        ax=tiles,
+        orientation="horizontal",
+        aspect=40,
+        pad=0.02,
+        shrink=0.65,
+    )
+    bar.set_ticks([0, 1], labels=["nothing", "most, in this image"])
+    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    bar.outline.set_visible(False)
+    bar.set_label("speaks for the predicted class", fontsize=8, color=INK, labelpad=-8)
 
 
 def overlaid(picture: Pixels, heat: npt.NDArray[np.float32]) -> Pixels:

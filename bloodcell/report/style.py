@@ -17,6 +17,7 @@ INK, SOFT, GRID, RULE = "#333333", "#777777", "#E4E4E4", "#BBBBBB"
 WRONG = "#D55E00"  # of Okabe and Ito
 
 _DPI = 150
+_LEGEND_LINE = 4  # series whose names fit a line
 _COLOURS = 256
 _PHOTOGRAPHS_DPI = 100  # a tile then has about the pixels of the image
 _QUALITY = 70
@@ -50,7 +51,8 @@ def png(figure: Figure, title: str, legend: Axes | None = None) -> bytes:
     set_title(figure, title, INK)
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
+        columns = len(labels) if len(labels) <= _LEGEND_LINE else -(-len(labels) // 2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
     palette = _drawn(figure, _DPI).quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
     smaller = io.BytesIO()
     palette.save(smaller, "PNG", optimize=True)

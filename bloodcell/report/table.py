@@ -94,7 +94,7 @@ def _interval(row: FinishedRow) -> str:
 
 def _standing(row: FinishedRow, winners: Sequence[FinishedRow], compared: Comparisons) -> str:
     if row in winners:
-        return "best" if len(winners) == 1 else "tied with best"
+        return "best" if len(winners) == 1 else "shared best"
     found = compared.between(winners[0], row)
     return "" if found is None else "tied with best" if found.tied else f"{points(found.change)} points"
 

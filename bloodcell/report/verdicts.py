@@ -1,4 +1,4 @@
-"""What may be said of the test accuracies on one axis: a sentence, and the pairs of rows it rests on.
+"""What may be said of the test accuracies on one axis: a sentence, and which differences are listed below it.
 
 Where rows can be compared, those that cannot be told apart are called tied, and no course is put into words unless some
 two on the axis are not. Where source cells are not known there is no comparison, and so no verdict: the course is told
@@ -13,8 +13,9 @@ from bloodcell.report.formatting import from_to, listed, odds_text, percent, poi
 from bloodcell.report.rows import FinishedRow, tested_alike
 
 Pair = tuple[FinishedRow, FinishedRow]
-Verdict = tuple[str, list[Pair]]
-"""A sentence, and the pairs of rows it rests on, with an interval each."""
+
+MOST_DIFFERENCES = 12
+"""Differences of one axis that are listed."""
 
 
 def comparable(done: Sequence[FinishedRow], field: str) -> bool:
@@ -22,8 +23,8 @@ def comparable(done: Sequence[FinishedRow], field: str) -> bool:
     return field != "split" and tested_alike(done)
 
 
-def verdict(done: Sequence[FinishedRow], field: str, compared: Comparisons, *, ordered: bool) -> Verdict:
-    """What an axis shows.
+def verdict(done: Sequence[FinishedRow], field: str, compared: Comparisons, *, ordered: bool) -> str:
+    """What an axis shows, as a sentence.
 
     Args:
         done: Its rows, at least two: by value where the values have an order, else, where they are `comparable`,
@@ -34,41 +35,66 @@ def verdict(done: Sequence[FinishedRow], field: str, compared: Comparisons, *, o
     """
     if not comparable(done, field):
         why = "A split is a way of measuring" if tested_alike(done) else "These rows were tested on different images"
-        return f"{why}: the figures are not ranked.", []
+        return f"{why}: the figures are not ranked."
     if len(set(_printed(done))) == 1:
-        return f"{'Both' if len(done) == 2 else 'All'} are equal.", []
+        return f"{'Both' if len(done) == 2 else 'All'} are equal."
     if not all(compared.between(*pair) for pair in combinations(done, 2)):
-        return f"As measured {_course(done) if ordered else _top(done, field)}.", []
+        return f"As measured {_course(done) if ordered else _top(done, field)}."
     if all(compared.tied(*pair) for pair in combinations(done, 2)):
-        return _undecided(done, field)
+        which = "The two" if len(done) == 2 else f"All {len(done)}"
+        return f"{which} are tied: these runs cannot show whether {quantity(field)} matters."
     return (_of_course if ordered else _of_ranking)(done, field, compared)
 
 
-def difference_text(pair: Pair, field: str, found: Comparison) -> str:
-    """The difference of two rows with its interval, and whether they are tied."""
+def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, *, ordered: bool) -> tuple[str, ...]:
+    """The differences of an axis with their intervals, by one rule for all axes.
+
+    They are those of neighbours where the values have an order, else of each row and the highest, and the widest of
+    all; of more than `MOST_DIFFERENCES` the widest.
+
+    Args:
+        done: As for `verdict`.
+        field: The setting that varies.
+        compared: The grid's rows with one another.
+        ordered: Whether its values have an order.
+    """
+    if not comparable(done, field):
+        return ()
+    pairs = list(pairwise(done)) if ordered else [(done[0], other) for other in done[1:]]
+    widest = _widest(list(combinations(done, 2)))
+    if _width(widest) > _width(_widest(pairs)):
+        pairs.append(widest)
+    found = [(pair, difference) for pair in pairs if (difference := compared.between(*pair))]
+    least = sorted((abs(difference.change) for _, difference in found), reverse=True)[:MOST_DIFFERENCES][-1:]
+    kept = [(pair, difference) for pair, difference in found if abs(difference.change) >= least[0]][:MOST_DIFFERENCES]
+    return tuple(_difference_text(pair, field, difference, compared) for pair, difference in kept)
+
+
+def _difference_text(pair: Pair, field: str, found: Comparison, compared: Comparisons) -> str:
+    """A difference with its interval and whether the two are tied; where the two seem to disagree, why they do not."""
     interval = f"{points(found.change)} percentage points, 95% interval {points(found.low)} to {points(found.high)}"
-    return f"{_from_to(pair, field)}: {interval}, {odds_text(found.p)}; {'tied' if found.tied else 'apart'}"
+    text = f"{_from_to(pair, field)}: {interval}, {odds_text(found.p)}; {'tied' if found.tied else 'apart'}"
+    if found.tied and not found.low <= 0 <= found.high:
+        text += f", since p allows for all {len(compared.pairs):,} comparisons, and the interval for this one alone"
+    return text
 
 
-def _of_course(done: Sequence[FinishedRow], field: str, compared: Comparisons) -> Verdict:
+def _of_course(done: Sequence[FinishedRow], field: str, compared: Comparisons) -> str:
     """Of values with an order, lowest first; some two are not tied."""
     steps = list(pairwise(done))
     apart = [pair for pair in steps if not compared.tied(*pair)]
     course = _course(done).capitalize()
     if apart == steps:
-        return f"{course}, {'each time ' if len(steps) > 1 else ''}by more than chance.", steps
+        return f"{course}, {'each time ' if len(steps) > 1 else ''}by more than chance."
     if apart:
         where = listed([_from_to(pair, field) for pair in apart])
         change = "change {} is" if len(apart) == 1 else "changes {} are"
-        return f"{course}; only the {change.format(where)} more than chance.", steps
+        return f"{course}; only the {change.format(where)} more than chance."
     widest = _widest([pair for pair in combinations(done, 2) if not compared.tied(*pair)])
-    return (
-        f"{course}; neighbours are tied, but the difference {_from_to(widest, field)} is more than chance.",
-        [*steps, widest],
-    )
+    return f"{course}; neighbours are tied, but the difference {_from_to(widest, field)} is more than chance."
 
 
-def _of_ranking(done: Sequence[FinishedRow], field: str, compared: Comparisons) -> Verdict:
+def _of_ranking(done: Sequence[FinishedRow], field: str, compared: Comparisons) -> str:
     """Of values without an order, highest accuracy first; some two are not tied."""
     top = [row for row, figure in zip(done, _printed(done), strict=True) if figure == _printed(done)[0]]
     pairs = [(top[0], other) for other in done[len(top) :]]
@@ -77,15 +103,8 @@ def _of_ranking(done: Sequence[FinishedRow], field: str, compared: Comparisons) 
     sentence = sentence[0].upper() + sentence[1:]
     if near:
         whom = "it" if len(top) == 1 else "them"
-        return f"{sentence}, but {listed(near)} {'is' if len(near) == 1 else 'are'} tied with {whom}.", pairs
-    return f"{sentence}, by more than chance.", pairs
-
-
-def _undecided(done: Sequence[FinishedRow], field: str) -> Verdict:
-    """No two rows can be told apart."""
-    which = "The two" if len(done) == 2 else f"All {len(done)}"
-    cannot = f"these runs cannot show whether {quantity(field)} matters"
-    return f"{which} are tied: {cannot}.", [_widest(list(combinations(done, 2)))]
+        return f"{sentence}, but {listed(near)} {'is' if len(near) == 1 else 'are'} tied with {whom}."
+    return f"{sentence}, by more than chance."
 
 
 def _course(done: Sequence[FinishedRow]) -> str:
@@ -106,7 +125,11 @@ def _printed(done: Sequence[FinishedRow]) -> list[float]:
 
 
 def _widest(pairs: Sequence[Pair]) -> Pair:
-    return max(pairs, key=lambda pair: abs(pair[1].test.accuracy - pair[0].test.accuracy))
+    return max(pairs, key=_width)
+
+
+def _width(pair: Pair) -> float:
+    return abs(pair[1].test.accuracy - pair[0].test.accuracy)
 
 
 def _from_to(pair: Pair, field: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from bloodcell.report.calibration import BINS, Calibration, calibration_text, reliability_diagram
-from tests.report.pictures import is_whole
+from tests.report.pictures import is_whole, texts
 
 LABELS = ("a", "b")
 
@@ -96,8 +96,11 @@ def test_the_diagram_has_a_point_for_each_bin_that_holds_images(drawn):
     found = Calibration.of(table([0.5, 0.75, 0.95, 0.95], [True, False, True, False]), LABELS)
     assert reliability_diagram(found, "a: test").startswith(b"\x89PNG")
     (figure,) = drawn
-    accuracy = next(line for line in figure.axes[0].lines if line.get_label() == "accuracy")
-    np.testing.assert_allclose(accuracy.get_xydata(), [[0.5, 1], [0.75, 0], [0.95, 0.5]])
+    accuracy = next(dots for dots in figure.axes[0].collections if dots.get_label().startswith("accuracy"))
+    np.testing.assert_allclose(accuracy.get_offsets(), [[0.5, 1], [0.75, 0], [0.95, 0.5]])
+    one, other, two = accuracy.get_sizes()
+    assert one == other < two
     assert figure.get_suptitle() == f"a: test\nexpected calibration error {found.error:.2%}"
     assert [bar.get_height() for bar in figure.axes[1].patches if bar.get_height()] == [1, 1, 2]
+    assert [text for text in texts(figure.axes[1]) if text.isdigit()] == ["1", "1", "2"]
     assert is_whole(figure)

@@ -98,6 +98,24 @@ def test_names_above_the_comparison_stay_within_it(study, drawn):
     assert all(figure.axes[0].get_window_extent().height > 150 for figure in drawn)
 
 
+def test_times_that_hardly_differ_are_not_drawn_far_apart(drawn):
+    plots.comparison({"a": point(60), "b": point(60.007)}, "t")
+    low, high = drawn[0].axes[0].get_xlim()
+    assert high - low > 0.2 * 60
+    plots.comparison({"a": point(0.5), "b": point(60)}, "t")
+    low, high = drawn[1].axes[0].get_xlim()
+    assert 0 <= low < 0.5
+    assert 60 < high < 65
+
+
+def test_bars_of_intervals_are_in_the_legend_where_there_are_any(drawn):
+    plots.comparison({"a": point(60)}, "t")
+    plots.comparison({"a": plots.Point(60, {"test": 0.8}, {})}, "t")
+    with_bars, without = ([text.get_text() for text in figure.legends[0].get_texts()] for figure in drawn)
+    assert with_bars == ["train", "test", "test: 95% interval"]
+    assert without == ["test"]
+
+
 def test_threads_draw_the_same_pictures(epochs):
     titles = [f"title {number}" for number in range(4)]
     alone = [plots.curves([epochs], title) for title in titles]

@@ -97,9 +97,44 @@ def test_an_axis_within_noise_is_not_called_a_trend(make, figures):
     (found,) = reflections(layers(make, figures, [0.90, 0.91, 0.92, 0.93]))
     assert found.accuracy[1].endswith("these runs cannot show whether the number of hidden layers matters.")
     assert not re.search(r"rise|fall", " ".join(found.accuracy + found.differences))
-    assert len(found.differences) == 1
-    assert "from 0 to 3 hidden layers: +3.00 percentage points" in found.differences[0]
-    assert found.differences[0].endswith("; tied")
+    assert len(found.differences) == 4
+    assert "from 0 to 3 hidden layers: +3.00 percentage points" in found.differences[3]
+    assert found.differences[3].endswith("; tied")
+
+
+def steps(found) -> list[str]:
+    return [text.partition(":")[0] for text in found.differences]
+
+
+def test_of_values_with_an_order_each_step_and_the_widest_difference_are_listed(make, figures):
+    (found,) = reflections(layers(make, figures, [0.5, 0.9, 0.88]))
+    assert steps(found) == ["from 0 to 1 hidden layer", "from 1 to 2 hidden layers"]  # the first step is the widest
+    (found,) = reflections(layers(make, figures, [0.5, 0.6, 0.5, 0.9]))
+    assert steps(found)[3:] == []  # no other is wider than the last step
+    (found,) = reflections(layers(make, figures, [0.5, 0.6, 0.8, 0.7]))
+    assert steps(found)[3:] == ["from 0 to 2 hidden layers"]
+
+
+def test_of_values_without_an_order_each_is_listed_against_the_highest(make, figures):
+    assert steps(backbones(make, figures, (0.5, 0.95, 0.95))) == [
+        "from Xception to MobileNet",
+        "from Xception to VGG16",
+    ]
+
+
+def test_of_many_differences_the_widest_are_listed(make, figures):
+    (found,) = reflections(layers(make, figures, [0.3 + 0.4 * (n % 2) + 0.01 * (n == 3) for n in range(17)]))
+    assert len(found.differences) == 12
+    assert "from 2 to 3 hidden layers" in steps(found)
+
+
+def test_a_tie_whose_interval_leaves_out_zero_says_why(make, figures):
+    (found,) = reflections(layers(make, figures, [0.6, 0.66, 0.72]))
+    compared = compare(finished(layers(make, figures, [0.6, 0.66, 0.72]).rows))
+    seeming = [pair.tied and not pair.low <= 0 <= pair.high for pair in compared.pairs.values()]
+    told = [text for text in found.differences if "p allows for all 3 comparisons, and the interval for this" in text]
+    assert len(told) == sum(seeming) > 0
+    assert all("; tied, since" in text for text in told)
 
 
 def test_steps_within_noise_are_named_beside_those_beyond_it(make, figures):

@@ -22,7 +22,7 @@ def test_it_is_said_how_rows_are_compared(make, figures, grid):
     assert "corrected for" not in text  # of one comparison
     three = GridConfig(name="g", experiments={name: {"hidden_layers": n} for n, name in enumerate("abc")})
     text = make(three, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).markdown
-    assert "its p is corrected for all 3 comparisons between rows, after Holm" in text
+    assert "Its p is corrected for all 3 comparisons between rows, after Holm: with that many,\nsome interval" in text
     assert "cell by cell and" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 

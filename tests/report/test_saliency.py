@@ -45,12 +45,38 @@ def test_each_image_stands_beside_its_map_in_the_line_of_its_class(wrong, drawn)
     images = table(("a", NEU, NEU, 0.9), ("b", NEU, NEU, 0.75), ("c", EOS, NEU if wrong else EOS, 0.8))
     chosen = examples(images, LABELS)
     pictures = np.stack([np.full((32, 32, 3), 10 * number, np.uint8) for number in range(3)])
-    saliency(chosen, pictures, np.full((3, 1, 1), 0.5, np.float32), "t")
+    saliency(chosen, pictures, np.tile(np.float32([[0.2, 1]]), (3, 1, 1)), "t")
     (figure,) = drawn
     shown = [[bool(axes.images) for axes in figure.axes[line * 6 : line * 6 + 6]] for line in range(2)]
     assert shown == [[not wrong, not wrong, False, False, wrong, wrong], [True] * 4 + [False] * 2]
     assert {"right, 90.00%", "right, 75.00%", f"called {NEU}, 80.00%" if wrong else "right, 80.00%"} <= set(
         texts(figure)
     )
-    assert [axes.get_ylabel() for axes in figure.axes[::6]] == [EOS, NEU]
+    assert [axes.get_ylabel() for axes in figure.axes[:12:6]] == [EOS, NEU]
     assert is_whole(figure)
+
+
+@pytest.mark.parametrize(
+    ("heat", "remark"),
+    [
+        ([[0.0, 0.0]], "nothing"),
+        ([[1.0, 1.0]], "same everywhere"),
+        ([[0.95, 1.0]], "same everywhere"),
+        ([[0.5, 1.0]], ""),
+    ],
+)
+def test_a_map_that_marks_no_place_is_left_without_colour_and_says_so(heat, remark, drawn):
+    chosen = examples(table(("a", NEU, NEU, 0.9)), LABELS)
+    picture = np.full((1, 32, 32, 3), 200, np.uint8)
+    saliency(chosen, picture, np.array([heat], np.float32), "t")
+    shown = drawn[0].axes[1]
+    assert shown.get_xlabel() == remark
+    assert (shown.images[0].get_array() == picture[0]).all() == bool(remark)
+
+
+def test_the_colours_have_a_scale(drawn):
+    chosen = examples(table(("a", NEU, NEU, 0.9)), LABELS)
+    saliency(chosen, np.zeros((1, 32, 32, 3), np.uint8), np.float32([[[0, 1]]]), "t")
+    scale = drawn[0].axes[-1]
+    assert [text.get_text() for text in scale.get_xticklabels()] == ["nothing", "most, in this image"]
+    assert scale.get_xlabel() == "speaks for the predicted class"

@@ -157,6 +157,8 @@ def test_a_row_says_how_it_stands_to_the_best(make, figures):
         "\N{MINUS SIGN}60.00 points",
     ]
     assert all(re.fullmatch(r"\d+\.\d\N{EN DASH}\d+\.\d%", line["95% Interval"].text) for line in found.values())
+    equal = lines(table(make(grid, {"a": figures(0.9), "b": figures(0.9), "c": figures(0.3)}, sources=KNOWN)))
+    assert [equal[row]["Against Best"].text for row in "ab"] == ["shared best"] * 2
     unknown = table(make(grid, {"a": figures(0.9), "b": figures(0.89), "c": figures(0.3)}))
     assert not {"95% Interval", "Against Best"} & set(unknown.headings)
 
