@@ -54,7 +54,7 @@ def _line(store: Store, row: Row) -> dict[str, str]:
         "Status": row.status,
         "Test accuracy": percent(row.test.accuracy),
         "Test images": f"{row.test.images:,} {cells}",
-        "Learning time": clock(round(row.seconds)).partition(".")[0],
+        "Learning time": clock(row.seconds),
         # A signed link has five hundred characters, and one of the two UIs would show them all.
         "Artifacts": f"{store.url}/{artifacts.experiment(row.result.key, '')}",
         "Reason": literal(_reasons(row)),

@@ -11,6 +11,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.comparisons import Comparisons
+from bloodcell.report.evidence import cells_note
 from bloodcell.report.formatting import setting_text
 from bloodcell.report.night_plot import night_plot
 from bloodcell.report.nights import Trainings, expected, night_line, trained_in
@@ -121,6 +122,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "any_result": bool(finished(rows)),
         "splits": SPLITS,
         "headline": headline.headline(rows, info, compared),
+        "distinction": headline.distinction(run, rows),
         "cautions": cautions(rows, info, run),
         "table": results_table(rows, compared),
         "accuracy": notes.accuracy(rows, compared),
@@ -128,6 +130,8 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "most_differences": MOST_DIFFERENCES,
         "intervals": any(row.cells for row in finished(rows)),
         "bold": notes.bold(rows),
+        "architecture": notes.architecture(rows),
+        "cells_note": cells_note(rows),
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),
         "runs": notes.runs(rows),

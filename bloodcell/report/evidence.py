@@ -1,11 +1,11 @@
 """A row's figures with their intervals, and what new cells cost against cells that it has seen."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bloodcell.report.formatting import percent, points
 from bloodcell.report.intervals import Interval
-from bloodcell.report.rows import FinishedRow
+from bloodcell.report.rows import FinishedRow, Row, finished
 
 Line = tuple[str, str, str, str]
 """What it is, its value, its 95% interval, and the number of source cells behind it."""
@@ -24,13 +24,41 @@ def interval_text(interval: Interval) -> str:
     return f"{percent(interval.low)} to {percent(interval.high)}"
 
 
+def cells_note(rows: Sequence[Row]) -> str:
+    """Why counts of source cells differ from table to table; empty where they do not."""
+    known = [row for row in finished(rows) if "test" in row.cells]
+    sentences = []
+    if any(len(row.results) > 1 for row in known):
+        sentences.append(
+            "Images and source cells by split are means over a row's trainings; the source cells beside an interval "
+            "are all that any of them scored."
+        )
+    twice = max((_of_two_classes(row) for row in known), default=0)
+    if twice:
+        have = (
+            "cell has images under two labels, and counts"
+            if twice == 1
+            else "cells have images under two labels, and count"
+        )
+        sentences.append(f"{twice:,} test {have} for both recalls: so these have more cells than the accuracy.")
+    return " ".join(sentences)
+
+
+def _of_two_classes(row: FinishedRow) -> int:
+    """Test cells that have images of more than one class."""
+    test = row.cells["test"]
+    by_class = sum(test.recall(number).cells for number, figures in enumerate(row.test.classes) if figures.images)
+    return by_class - test.accuracy.cells
+
+
 def _lines(row: FinishedRow) -> Iterator[Line]:
     test = row.cells["test"]
     yield _line("Accuracy on new cells" if row.config.split == "source" else "Accuracy on the test", test.accuracy)
     if "seen" in row.cells:
         seen = row.cells["seen"].accuracy
         yield _line("Accuracy on seen cells", seen)
-        yield _gain(seen, test.accuracy)
+        if row.config.split == "source":  # else the test may show seen cells too
+            yield _gain(seen, test.accuracy)
     yield _line("Balanced accuracy", test.balanced_accuracy)
     yield _line("Macro F1", test.macro_f1)
     for number, figures in enumerate(row.test.classes):

@@ -134,15 +134,23 @@ def milliseconds(seconds: float) -> int:
 
 
 def clock(seconds: float) -> str:
-    """A duration as H:MM:SS.ffffff, hours beyond 24 included.
+    """A duration as H:MM:SS, hours beyond 24 included.
 
     >>> clock(3200.448415)
-    '0:53:20.448415'
+    '0:53:20'
     """
-    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
-    minutes, secs = divmod(whole, 60)
+    minutes, secs = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{secs:02}.{micros:06}"
+    return f"{hours}:{minutes:02}:{secs:02}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in seconds to the millisecond, and how long that is where it takes a minute or more.
+
+    >>> duration(3200.448415), duration(9.5)
+    ('3,200.448 s (0:53:20)', '9.500 s')
+    """
+    return f"{seconds:,.3f} s ({clock(seconds)})" if seconds >= 60 else f"{seconds:,.3f} s"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -4,18 +4,50 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bloodcell.artifacts import GridRun
+from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
-from bloodcell.report.formatting import amounts, counted, listed, percent, setting_text
-from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished
+from bloodcell.report.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
+from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished, varied_fields
+
+_DEFAULT = ExperimentConfig()
 
 
 def title(run: GridRun, info: DatasetInfo) -> str:
-    """The grid, the backbones as configured, and the dataset; synthetic images are called so."""
+    """The grid, a night's date, the backbones as configured, the dataset, and the split where it is not the default.
+
+    Synthetic images are called so.
+    """
     networks = list(dict.fromkeys(row.config.network for row in run.rows))
     subject = listed(networks) if len(networks) <= 3 else f"{len(networks)} backbones"
-    return f"Grid {run.grid.name}: {subject} on {'synthetic images' if info.synthetic else info.name}"
+    on = "synthetic images" if info.synthetic else info.name
+    night = f", night of {run.started:%Y-%m-%d}" if run.nightly else ""
+    splits = list(dict.fromkeys(row.config.split for row in run.rows))
+    split = "" if splits == [_DEFAULT.split] else f", {'split' if len(splits) == 1 else 'splits'} {listed(splits)}"
+    return f"Grid {run.grid.name}{night}: {subject} on {on}{split}"
+
+
+def distinction(run: GridRun, rows: Sequence[Row]) -> str:
+    """What tells a run from others of its grid: its trainings, and what all its rows set otherwise than the default."""
+    sentences = [f"This is run {run.run_id}."]
+    if run.nightly:
+        sentences.append(
+            "It is a night that starts anew: no night before it counts."
+            if run.nightly == "restart"
+            else "It is a night: its new trainings are compared with those of the nights before."
+        )
+    seeds = sorted({outcome.config.seed for outcome in run.rows})
+    if len(seeds) > 1:
+        sentences.append(f"Each row is trained {len(seeds)} times, with seeds {runs_text(seeds)}.")
+    config = rows[0].config
+    same = {"seed", "weights_sha256", "backbone", *varied_fields(rows)}
+    fields = [field for field in ExperimentConfig.model_fields if field not in same]
+    other = [field for field in fields if getattr(config, field) != getattr(_DEFAULT, field)]
+    if other:
+        settings = listed([f"{noun(field)} {setting_text(config, field)}" for field in other])
+        sentences.append(f"Set otherwise than by default, in all rows: {settings}.")
+    return " ".join(sentences)
 
 
 class Headline(NamedTuple):

@@ -66,6 +66,26 @@ def runs(rows: Sequence[Row]) -> str:
     return "Where rows are apart, both other cells and other seeds are unlikely to close the gap."
 
 
+def reasons(row: Row) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each distinct reason for which trainings of a row have no result: the seeds it concerns, and its lines."""
+    seeds: dict[tuple[str, ...], list[int]] = {}
+    for failure in row.failures:
+        seeds.setdefault(failure.reason, []).append(failure.seed)
+    return tuple((f"{'seed' if len(own) == 1 else 'seeds'} {runs_text(own)}", lines) for lines, own in seeds.items())
+
+
+def architecture(rows: Sequence[Row]) -> str:
+    """How the notation of an architecture reads, on the first row that has a hidden layer."""
+    config = next((row.config for row in rows if row.config.hidden_layers), rows[0].config)
+    width = " with its width in parentheses" if any(row.config.width != 1 for row in rows) else ""
+    dropout = " with dropout" if config.dropout else ""
+    hidden = f"; each D(n) is a hidden dense layer of n units{dropout}" if config.hidden_layers else ""
+    return (
+        f"{config.architecture} reads from input to output: the backbone{width}; F, which flattens what it "
+        f"finds{hidden}. A dense layer with softmax, one unit a class, follows."
+    )
+
+
 def night(run: GridRun) -> str:
     """What the verdicts of a night mean; empty where the run is none."""
     if not run.nightly:

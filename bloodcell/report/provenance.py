@@ -1,6 +1,6 @@
 """Where the figures come from: what a reader needs to repeat the run, as names and values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun
 from bloodcell.config import ExperimentConfig
@@ -11,13 +11,16 @@ from bloodcell.report.rows import FinishedRow, Row, finished, varied_fields
 Facts = tuple[tuple[str, str], ...]
 """Names and values."""
 
+_NAMED = 3
+"""Rows or trainings that are named where they differ from others; of more it is told how many."""
 
-def shared_settings(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The settings in which the rows agree: `dropout 0.5`."""
+
+def shared_settings(rows: Sequence[Row]) -> Facts:
+    """The settings in which the rows agree, and their values."""
     varied = {"weights_sha256", "seed", *varied_fields(rows)}
     config = rows[0].config
     return tuple(
-        f"{noun(field)} {setting_text(config, field)}" for field in ExperimentConfig.model_fields if field not in varied
+        (noun(field), setting_text(config, field)) for field in ExperimentConfig.model_fields if field not in varied
     )
 
 
@@ -59,10 +62,14 @@ def _dataset(info: DatasetInfo) -> Iterator[tuple[str, str]]:
     yield "images are", "synthetic: drawn by a program" if info.synthetic else "as read from the origin"
     sources = counted(info.sources, "source cell") if info.sources_known else "source cells unknown"
     yield "size", f"{counted(info.images, 'image')}, {sources}"
+    if info.sources_known:
+        overlapping = "; photographs that overlap count as one" if info.sources_from != "sources.csv" else ""
+        yield "source cell", f"a photographed cell with all images made of it{overlapping}"
     yield "dropped", f"{counted(len(info.duplicates), 'duplicate')}, {counted(len(info.skipped), 'other file')}"
     for split, classes in info.declared.items():
         counts = listed([f"{label} {count:,}" for label, count in classes.items()])
-        yield f"declared {split or 'no split'}", f"{sum(classes.values()):,}: {counts}"
+        unused = "; no split uses them, as they lie behind TEST" if split == "TEST_SIMPLE" else ""
+        yield f"declared {split or 'no split'}", f"{sum(classes.values()):,}: {counts}{unused}"
 
 
 def _splits(rows: Sequence[Row], info: DatasetInfo) -> Iterator[tuple[str, str]]:
@@ -71,7 +78,39 @@ def _splits(rows: Sequence[Row], info: DatasetInfo) -> Iterator[tuple[str, str]]
     done = finished(rows)
     for split in SPLITS:
         if any(split in row.result.metrics for row in done):
-            yield from _agreed(f"images in {split}", {run: _split_size(result, split) for run, result in _runs(done)})
+            yield f"images in {split}", _sizes(done, split)
+    for protocol in dict.fromkeys(row.config.split for row in done):
+        yield f"images left out by split {protocol}", _left_out(done, protocol, info)
+
+
+def _sizes(done: Sequence[FinishedRow], split: str) -> str:
+    """How many images and source cells a split has, from the fewest to the most over the seeds, by protocol."""
+    having = [(row, result.metrics[split]) for row, result in _runs(done) if split in result.metrics]
+    sizes = []
+    for protocol in (protocols := dict.fromkeys(row.config.split for row, _ in having)):
+        own = [(row, metrics) for row, metrics in having if row.config.split == protocol]
+        text = _range([metrics.images for _, metrics in own])
+        if all(row.result.sources_known for row, _ in own):
+            text += f" of {_range([metrics.sources for _, metrics in own])} source cells"
+        sizes.append(f"{text} (split {protocol})" if len(protocols) > 1 else text)
+    lacking = [row.name for row in done if split not in row.metrics]
+    return "; ".join([*sizes, *([f"none in {_some(lacking)}"] if lacking else [])])
+
+
+def _left_out(done: Sequence[FinishedRow], protocol: str, info: DatasetInfo) -> str:
+    """What of the dataset no split holds, and why."""
+    result = next(row.result for row in done if row.config.split == protocol)
+    left = info.images - sum(metrics.images for metrics in result.metrics.values())
+    simple = sum(info.declared.get("TEST_SIMPLE", {}).values())
+    reasons = [f"{simple:,} declared TEST_SIMPLE"] if simple else []
+    if left > simple:
+        reasons.append(f"{left - simple:,} whose cell is in the test too")
+    return f"{left:,}: {listed(reasons)}" if reasons else f"{left:,}"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def split_text(protocol: str, info: DatasetInfo) -> str:
@@ -89,27 +128,19 @@ def split_text(protocol: str, info: DatasetInfo) -> str:
     return f"{test}; source cells are unknown, so {at_random}"
 
 
-def _split_size(result: ExperimentResult, split: str) -> str:
-    metrics = result.metrics.get(split)
-    if metrics is None:
-        return "none"
-    known = f" of {counted(metrics.sources, 'source cell')}" if result.sources_known else ""
-    return f"{metrics.images:,}{known}"
-
-
 def _environment(done: Sequence[FinishedRow]) -> Iterator[tuple[str, str]]:
     for key in ("device", "processor", "threads", "platform", "python", "git_commit"):
-        yield from _agreed(noun(key), {run: result.environment.get(key) for run, result in _runs(done)})
+        yield from _agreed(noun(key), [(row, result, result.environment.get(key)) for row, result in _runs(done)])
     packages = dict.fromkeys(name for _, result in _runs(done) for name in _packages(result))
     for name in packages:
-        yield from _agreed(name, {run: _packages(result).get(name) for run, result in _runs(done)})
+        yield from _agreed(name, [(row, result, _packages(result).get(name)) for row, result in _runs(done)])
 
 
-def _runs(done: Sequence[FinishedRow]) -> Iterator[tuple[str, ExperimentResult]]:
-    """The trainings with their names: the row's, and the seed where it has several."""
+def _runs(done: Sequence[FinishedRow]) -> Iterator[tuple[FinishedRow, ExperimentResult]]:
+    """The trainings, each with its row."""
     for row in done:
-        for seed, result in zip(row.seeds, row.results, strict=True):
-            yield row.name if len(row.results) == 1 else f"{row.name} seed {seed}", result
+        for result in row.results:
+            yield row, result
 
 
 def _packages(result: ExperimentResult) -> dict[str, object]:
@@ -117,15 +148,31 @@ def _packages(result: ExperimentResult) -> dict[str, object]:
     return packages if isinstance(packages, dict) else {}
 
 
-def _agreed(name: str, by_run: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _agreed(name: str, values: Sequence[tuple[FinishedRow, ExperimentResult, object]]) -> Iterator[tuple[str, str]]:
     """One value where the trainings agree, each with its trainings where not; nothing where none is recorded."""
-    runs_by_text: dict[str, list[str]] = {}
-    for run, value in by_run.items():
-        runs_by_text.setdefault(str(value or "not recorded"), []).append(run)
-    match list(runs_by_text):
-        case [] | ["not recorded"]:
-            return
-        case [text]:
-            yield name, text
-        case texts:
-            yield name, "; ".join(f"{text} ({listed(runs_by_text[text])})" for text in texts)
+    groups: dict[str, list[tuple[FinishedRow, ExperimentResult]]] = {}
+    for row, result, value in values:
+        groups.setdefault(str(value or "not recorded"), []).append((row, result))
+    if not set(groups) - {"not recorded"}:
+        return
+    if len(groups) == 1:
+        yield name, next(iter(groups))
+    else:
+        yield name, "; ".join(f"{text} ({_whose(own)})" for text, own in groups.items())
+
+
+def _whose(own: Sequence[tuple[FinishedRow, ExperimentResult]]) -> str:
+    """Which trainings they are: by row and seed where they are few, else how many, with which seeds."""
+    if not any(len(row.results) > 1 for row, _ in own):
+        return _some([row.name for row, _ in own])
+    if len(own) <= _NAMED:
+        return listed([f"{row.name} seed {result.spec.config.seed}" for row, result in own])
+    seeds = sorted({result.spec.config.seed for _, result in own})
+    return f"{counted(len(own), 'training')}, {'seed' if len(seeds) == 1 else 'seeds'} {runs_text(seeds)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, of many the first."""
+    if len(names) <= _NAMED:
+        return listed(names)
+    return f"{', '.join(names[:_NAMED])} and {counted(len(names) - _NAMED, 'other row')}"

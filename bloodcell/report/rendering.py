@@ -20,6 +20,7 @@ from markdown_it.token import Token
 from bloodcell.report import formatting
 from bloodcell.report.calibration import calibration_text
 from bloodcell.report.evidence import interval_lines
+from bloodcell.report.notes import reasons
 from bloodcell.report.table import class_lines
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -75,12 +76,13 @@ def report_markdown(**context: Any) -> str:
     )
     environment.filters |= {
         "strong": strong,
-        "clock": formatting.clock,
+        "duration": formatting.duration,
         "fraction": "{:.4f}".format,
         "counted": formatting.counted,
         "setting": formatting.setting_text,
         "class_lines": class_lines,
         "interval_lines": interval_lines,
+        "reasons": reasons,
         "percent": formatting.percent,
         "calibration_text": calibration_text,
     }

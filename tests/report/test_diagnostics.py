@@ -60,6 +60,16 @@ def test_a_row_without_an_error_says_so(make, figures, grid):
     assert text.count("No test image is called wrong.") == 1
 
 
+def test_pictures_of_one_of_several_trainings_name_its_seed(make, figures, grid):
+    twice = make(grid.model_copy(update={"seeds": 2}), dict.fromkeys("ab", figures(0.8)))
+    drawn = next(key for key, result in twice.results.items() if result.spec.config.seed == 1)
+    text = replace(twice, diagnostics={drawn: Diagnostics(errors=b"e", gradcam=b"g", seed=1)}).markdown
+    assert "*a, seed 1: the test images that it gets wrong with the highest probability" in text
+    assert "*a, seed 1: test images of each class, and beside each" in text
+    flawless = replace(twice, diagnostics={drawn: Diagnostics(gradcam=b"g", seed=1)}).markdown
+    assert "No test image is called wrong by the training with seed 1, whose pictures these are." in flawless
+
+
 @pytest.fixture
 def result(store, example):
     """A result whose pictures are in the store."""

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcell.artifacts import ExperimentResult
 from bloodcell.report.cells import cell_counts
-from bloodcell.report.evidence import interval_lines
+from bloodcell.report.evidence import cells_note, interval_lines
 from tests.report.conftest import LABELS
 from tests.report.test_intervals import draw
 
@@ -69,12 +68,26 @@ def test_where_cells_are_unknown_there_are_no_intervals(make, figures, grid):
     assert "95% interval" not in example.markdown
 
 
-def test_predictions_that_are_not_those_of_the_result_are_refused(store, make, figures, grid):
-    from bloodcell import artifacts
-    from bloodcell.errors import CorruptObjectError
+def test_the_gain_is_that_of_new_cells_and_stands_nowhere_else(make, figures, grid, example):
+    pooled = make(grid.with_overrides({"split": "pooled"}), {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)},
+                  sources={"test": 68, "train": 254, "validation": 50, "seen": 242})  # fmt: skip
+    names = [[line[0] for line in interval_lines(built.rows[0])] for built in (example, pooled)]
+    assert ["Gain from having seen the cell" in own for own in names] == [True, False]
+    assert names[1][:2] == ["Accuracy on the test", "Accuracy on seen cells"]
 
-    result: ExperimentResult = next(iter(make(grid, {"a": figures(0.8), "b": "x"}).results.values()))
-    result = result.model_copy(update={"files": {"predictions.parquet": "0" * 64}})
-    store.write(artifacts.experiment(result.key, "predictions.parquet"), b"others")
-    with pytest.raises(CorruptObjectError, match="SHA-256"):
-        artifacts.read_predictions(store, result)
+
+def test_counts_of_cells_that_differ_from_table_to_table_are_explained(example, make, figures, grid):
+    assert cells_note(example.rows) == ""
+    twofold = predictions(0)
+    test = twofold.index[twofold["split"] == "test"]
+    source = twofold.loc[test[0], "source"]
+    own = twofold.index[(twofold["source"] == source) & (twofold["split"] == "test")]
+    twofold.loc[own[0], "label"] = next(label for label in LABELS if label != twofold.loc[own[0], "label"])
+    first, second = example.results
+    note = cells_note(replace(example, cells={first: cell_counts(twofold, LABELS), second: example.cells[second]}).rows)
+    assert note.startswith("1 test cell has images under two labels, and counts for both recalls")
+    twice = make(
+        grid.model_copy(update={"seeds": 2}), dict.fromkeys("ab", figures(0.8)), sources={"test": 68, "train": 254,
+        "validation": 50, "seen": 242}
+    )  # fmt: skip
+    assert "are means over a row's trainings; the source cells beside an interval are all that any" in twice.markdown

@@ -5,6 +5,7 @@ from bloodcell.report.formatting import (
     amounts,
     clock,
     counted,
+    duration,
     from_to,
     listed,
     milliseconds,
@@ -20,14 +21,19 @@ from bloodcell.report.formatting import (
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (3200.448415, "0:53:20.448415"),
-        (0, "0:00:00.000000"),
-        (59.9999999, "0:01:00.000000"),
-        (36 * 3600 + 0.25, "36:00:00.250000"),
+        (3200.448415, "0:53:20"),
+        (0, "0:00:00"),
+        (59.9999999, "0:01:00"),
+        (36 * 3600 + 0.25, "36:00:00"),
     ],
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_a_duration_is_in_seconds_and_a_long_one_by_the_clock_too():
+    assert duration(3200.448415) == "3,200.448 s (0:53:20)"
+    assert duration(9.5) == "9.500 s"
 
 
 def test_milliseconds_are_the_whole_duration():

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -97,3 +98,28 @@ def test_a_row_trained_several_times_is_the_mean_of_its_trainings(make, figures,
     assert "The other row is worse." in text
     assert "Figures are means over the trainings with seeds 0 to 2. Intervals are over source cells and seeds." in text
     assert "Test accuracy over 3 trainings: lowest 80.00%, highest 95.00%, standard deviation 8.66 points." in text
+
+
+def test_the_title_tells_a_split_and_a_night_from_the_plain_grid(make, figures, grid):
+    outcomes = {"a": figures(0.8), "b": figures(0.9)}
+    plain = make(grid, outcomes)
+    assert plain.opening.startswith("# Grid g: InceptionV3 on blood-cells\n")
+    assert f"This is run {plain.run.run_id}.\n" in plain.opening
+    pooled = make(grid.with_overrides({"split": "pooled"}), outcomes)
+    assert pooled.opening.startswith("# Grid g: InceptionV3 on blood-cells, split pooled\n")
+    night = replace(plain, run=plain.run.model_copy(update={"nightly": "compare"}))
+    assert night.opening.startswith("# Grid g, night of 2025-03-01: InceptionV3 on blood-cells\n")
+    assert "It is a night: its new trainings are compared with those of the nights before." in night.opening
+    anew = replace(plain, run=plain.run.model_copy(update={"nightly": "restart"}))
+    assert "It is a night that starts anew: no night before it counts." in anew.opening
+
+
+def test_settings_that_are_not_the_default_stand_beneath_the_headline(make, figures, grid):
+    outcomes = {"a": figures(0.8), "b": figures(0.9)}
+    other = grid.with_overrides({"image_size": 128, "batch_size": 16}).model_copy(update={"seeds": 3})
+    assert (
+        "Each row is trained 3 times, with seeds 0 to 2. Set otherwise than by default, in all rows: image size 128 "
+        "and batch size 16." in make(other, outcomes).opening
+    )
+    varied = make(GridConfig(name="g", experiments={"a": {}, "b": {"batch_size": 16}}), outcomes)
+    assert "otherwise than by default" not in varied.opening

@@ -96,7 +96,7 @@ def test_dropout_is_named_only_where_there_is_any(make, figures, first, second, 
 
 def test_a_split_that_some_row_has_not_is_none(make, figures, grid):
     text = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9)}, sources=KNOWN).markdown
-    assert "| images in seen | 800 of 240 source cells (a); none (b) |" in text
+    assert "| images in seen | 800 of 240 source cells; none in b |" in text
     assert "images in seen" not in make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
 
 
@@ -176,3 +176,55 @@ def test_the_epoch_that_is_kept_is_named(make, figures, grid):
         stopping = grid.with_overrides({"early_stopping": {"monitor": monitor}})
         text = make(stopping, outcomes).markdown
         assert f"10 epochs, of which epoch 8 is kept by early stopping ({extreme} {monitor}), " in text
+
+
+def test_each_distinct_reason_is_told_with_its_seeds(make, figures, grid):
+    memory = "out of memory\n  Remedy: a smaller batch"
+    outcomes = {
+        "a": [figures(0.8), "the loss became NaN", figures(0.8), "the loss became NaN"],
+        "b": [memory] * 3 + ["x"],
+    }
+    text = make(grid.model_copy(update={"seeds": 4}), outcomes, sources=KNOWN).markdown
+    assert text.count("Failed with seeds 1 and 3: the loss became NaN") == 1
+    assert (
+        "**Failed** with seeds 0 to 2: out of memory\n\nRemedy: a smaller batch\n\n**Failed** with seed 3: x\n" in text
+    )
+
+
+def test_settings_of_all_rows_are_a_table_and_the_architecture_is_read_once(make, figures, grid):
+    text = make(grid, {"a": figures(0.8), "b": figures(0.9)}).markdown
+    assert "| Setting of all rows | Value |\n|---|---|\n| backbone | InceptionV3 |\n" in text
+    assert "| dense count | 8 |" not in text
+    assert text.count("InceptionV3 - F - D(8) reads from input to output: the backbone; F, which flattens") == 1
+
+
+def test_what_no_split_holds_is_told_with_the_reason(make, figures, grid):
+    example = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)}, sources=KNOWN)
+    held = 8000 + 2000 + 2500 + 800
+    declared = example.info.declared | {"TEST_SIMPLE": {"EOSINOPHIL": 60, "MONOCYTE": 9}}
+    info = example.info.model_copy(update={"images": held + 69 + 93, "declared": declared})
+    text = replace(example, info=info).markdown
+    assert (
+        "| images left out by split source | 162: 69 declared TEST_SIMPLE and 93 whose cell is in the test too |"
+        in text
+    )
+    assert "| declared TEST_SIMPLE | 69: EOSINOPHIL 60 and MONOCYTE 9; no split uses them, as they lie behind" in text
+    whole = example.info.model_copy(update={"images": held})
+    assert "| images left out by split source | 0 |" in replace(example, info=whole).markdown
+
+
+def test_trainings_that_differ_are_counted_where_they_are_many(make, figures):
+    def under(numpy: str):
+        return figures(0.8, environment={"packages": {"numpy": numpy}, "device": "CPU"})
+
+    rows = {name: {"hidden_layers": n} for n, name in enumerate("abcdefg")}
+    grid = GridConfig(name="g", experiments=rows)
+    upgraded = [under("2.4.0"), under("2.4.0"), under("2.4.1")]
+    text = make(grid.model_copy(update={"seeds": 3}), dict.fromkeys(rows, upgraded), sources=KNOWN).markdown
+    assert "| numpy | 2.4.0 (14 trainings, seeds 0 and 1); 2.4.1 (7 trainings, seed 2) |" in text
+    assert "| device | CPU |" in text
+    once = {name: under("2.4.0" if name == "a" else "2.4.1") for name in rows}
+    assert "| numpy | 2.4.0 (a); 2.4.1 (b, c, d and 3 other rows) |" in make(grid, once, sources=KNOWN).markdown
+    few = dict.fromkeys("ab", upgraded[1:])
+    two = GridConfig(name="g", experiments={name: rows[name] for name in "ab"}, seeds=2)
+    assert "| numpy | 2.4.0 (a seed 0 and b seed 0); 2.4.1 (a seed 1 and b seed 1) |" in make(two, few).markdown

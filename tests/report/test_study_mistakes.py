@@ -39,7 +39,7 @@ def test_every_mention_of_the_backbone_is_the_configured_one(grid, network, seve
 
 def test_learning_time_is_in_real_milliseconds(markdown):
     assert cells(markdown, "basic")[5] == "3,200,448"
-    assert "0:53:20.448415" in section(markdown, "basic")
+    assert "Learning time **3,200.448 s (0:53:20)** for 10 epochs" in section(markdown, "basic")
 
 
 def test_accuracy_is_that_on_the_test_images_and_the_best_row_is_not_lost(markdown):
