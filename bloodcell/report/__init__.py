@@ -19,7 +19,7 @@ from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
 from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.report.table import results_csv, results_table, runs_csv
-from bloodcell.report.verdicts import MOST_DIFFERENCES
+from bloodcell.report.verdicts import MOST_LISTED
 from bloodcell.store import Store
 
 __all__ = ["build_report", "publish"]
@@ -127,8 +127,9 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "table": results_table(rows, compared),
         "accuracy": notes.accuracy(rows, compared),
         "compared": len(compared.pairs),
-        "most_differences": MOST_DIFFERENCES,
+        "most_listed": MOST_LISTED,
         "intervals": any(row.cells for row in finished(rows)),
+        "named": len(finished(rows)) <= plots.MOST_NAMES,
         "bold": notes.bold(rows),
         "architecture": notes.architecture(rows),
         "cells_note": cells_note(rows),

@@ -21,6 +21,9 @@ _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
 # Two intervals lie on one line: the wide one shows on both sides of the narrow one.
 _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, "seen": {"linewidth": 1.4}}
+MOST_NAMES = 40
+"""Rows whose names the comparison has room for."""
+
 _LEAST_SPAN = 0.2
 """Of the comparison's time axis, as a share of the longest time."""
 
@@ -82,6 +85,7 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
     times = [rows[name].seconds / seconds for name in names]
     figure = Figure(figsize=(5.8, 3.4), layout="constrained")
     axes = figure.subplots()
+    size = 7 if len(names) <= MOST_NAMES else 3
     for split in SPLITS:
         points = [
             (time, rows[name].accuracies[split])
@@ -90,12 +94,15 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
         ]
         if points:
             face = _SOLID if split == "test" else _HOLLOW
-            axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size=7), **face)
-        for time, name in zip(times, names, strict=True):
-            if split in rows[name].intervals:
-                axes.vlines(time, *rows[name].intervals[split], color=_COLOUR[split], **_INTERVAL[split])
-        if any(split in row.intervals for row in rows.values()):
-            axes.plot([], [], color=_COLOUR[split], label=f"{split}: 95% interval", **_INTERVAL[split])
+            axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size), **face)
+        bars = [
+            (time, *rows[name].intervals[split])
+            for time, name in zip(times, names, strict=True)
+            if split in rows[name].intervals
+        ]
+        if bars:
+            label = f"{split}: 95% interval"
+            axes.vlines(*zip(*bars, strict=True), color=_COLOUR[split], label=label, **_INTERVAL[split])
     dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     # Times that hardly differ are not drawn apart: their difference is the machine's.
@@ -103,7 +110,8 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
     margin = 0.06 * (times[-1] - times[0] + 2 * widened)
     axes.set_xlim(max(0.0, times[0] - widened - margin), times[-1] + widened + margin)
     percent(axes)
-    figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
+    if len(names) <= MOST_NAMES:
+        figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
     return png(figure, title, legend=axes)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
-from bloodcell.report.verdicts import comparable, differences, verdict
+from bloodcell.report.verdicts import MOST_LISTED, comparable, differences, verdict
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ def _numbers(rows: Sequence[FinishedRow], field: str) -> list[float] | None:
 
 
 def _figures(done: Sequence[FinishedRow], field: str) -> str:
+    if len(done) > MOST_LISTED:
+        figures = sorted(row.test.accuracy for row in done)
+        span = f"{percent(figures[0])} to {percent(figures[-1])}"
+        return (
+            f"Over its {len(done):,} values, all else as in the first row, test accuracy is {span}; the table has each."
+        )
     settings = amounts(field, [setting_text(row.config, field) for row in done])
     accuracies = listed([percent(row.test.accuracy) for row in done])
     return f"With {settings}, all else as in the first row, test accuracy is {accuracies}, in that order."
@@ -75,7 +81,10 @@ def _figures(done: Sequence[FinishedRow], field: str) -> str:
 
 def _time(done: Sequence[FinishedRow]) -> str:
     times = [round(row.seconds, 1) for row in done]
-    sentence = f"Learning time, in the same order, is {listed([f'{time:,.1f} s' for time in times])}"
+    if len(times) > MOST_LISTED:
+        sentence = f"Learning time is {min(times):,.1f} s to {max(times):,.1f} s"
+    else:
+        sentence = f"Learning time, in the same order, is {listed([f'{time:,.1f} s' for time in times])}"
     if min(times) > 0 and (factor := f"{max(times) / min(times):.2f}") != "1.00":
         longest, shortest = ("longer", "shorter") if len(times) == 2 else ("longest", "shortest")
         sentence += f"; the {longest} is {factor} times the {shortest}"
@@ -87,6 +96,8 @@ def _epochs(done: Sequence[FinishedRow]) -> tuple[str, ...]:
     epochs = [row.epochs_run for row in done]
     if len(set(epochs)) == 1:
         return ()
+    if len(done) > MOST_LISTED:
+        return ("They ran for different numbers of epochs.",)
     return (f"They ran for {listed(epochs)}, in that order.",)
 
 

@@ -14,8 +14,8 @@ from bloodcell.report.rows import FinishedRow, tested_alike
 
 Pair = tuple[FinishedRow, FinishedRow]
 
-MOST_DIFFERENCES = 12
-"""Differences of one axis that are listed."""
+MOST_LISTED = 12
+"""Values or differences of one axis that are listed."""
 
 
 def comparable(done: Sequence[FinishedRow], field: str) -> bool:
@@ -50,7 +50,7 @@ def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, 
     """The differences of an axis with their intervals, by one rule for all axes.
 
     They are those of neighbours where the values have an order, else of each row and the highest, and the widest of
-    all; of more than `MOST_DIFFERENCES` the widest.
+    all; of more than `MOST_LISTED` the widest.
 
     Args:
         done: As for `verdict`.
@@ -65,8 +65,8 @@ def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, 
     if _width(widest) > _width(_widest(pairs)):
         pairs.append(widest)
     found = [(pair, difference) for pair in pairs if (difference := compared.between(*pair))]
-    least = sorted((abs(difference.change) for _, difference in found), reverse=True)[:MOST_DIFFERENCES][-1:]
-    kept = [(pair, difference) for pair, difference in found if abs(difference.change) >= least[0]][:MOST_DIFFERENCES]
+    least = sorted((abs(difference.change) for _, difference in found), reverse=True)[:MOST_LISTED][-1:]
+    kept = [(pair, difference) for pair, difference in found if abs(difference.change) >= least[0]][:MOST_LISTED]
     return tuple(_difference_text(pair, field, difference, compared) for pair, difference in kept)
 
 
@@ -86,6 +86,8 @@ def _of_course(done: Sequence[FinishedRow], field: str, compared: Comparisons) -
     course = _course(done).capitalize()
     if apart == steps:
         return f"{course}, {'each time ' if len(steps) > 1 else ''}by more than chance."
+    if len(apart) > MOST_LISTED:
+        return f"{course}; {len(apart):,} of the {len(steps):,} steps are more than chance."
     if apart:
         where = listed([_from_to(pair, field) for pair in apart])
         change = "change {} is" if len(apart) == 1 else "changes {} are"
@@ -101,8 +103,10 @@ def _of_ranking(done: Sequence[FinishedRow], field: str, compared: Comparisons) 
     near = [setting_text(pair[1].config, field) for pair in pairs if compared.tied(*pair)]
     sentence = _top(done, field)
     sentence = sentence[0].upper() + sentence[1:]
+    whom = "it" if len(top) == 1 else "them"
+    if len(near) > MOST_LISTED:
+        return f"{sentence}, but {len(near):,} of the other {len(pairs):,} are tied with {whom}."
     if near:
-        whom = "it" if len(top) == 1 else "them"
         return f"{sentence}, but {listed(near)} {'is' if len(near) == 1 else 'are'} tied with {whom}."
     return f"{sentence}, by more than chance."
 

@@ -11,7 +11,7 @@ from PIL import Image
 from bloodcell.artifacts import EpochRecord
 from bloodcell.config import ExperimentConfig
 from bloodcell.report import plots
-from tests.report.pictures import is_whole, shows
+from tests.report.pictures import is_whole, shows, texts
 
 TRAIN, VALIDATION, TEST, SEEN = "0072B2", "E69F00", "009E73", "CC79A7"
 
@@ -106,6 +106,14 @@ def test_times_that_hardly_differ_are_not_drawn_far_apart(drawn):
     low, high = drawn[1].axes[0].get_xlim()
     assert 0 <= low < 0.5
     assert 60 < high < 65
+
+
+def test_many_rows_are_drawn_without_their_names(drawn):
+    for number in (plots.MOST_NAMES, plots.MOST_NAMES + 1):
+        plots.comparison({f"row-{index}": point(60 + index) for index in range(number)}, "t")
+    few, many = (texts(figure) for figure in drawn)
+    assert "row-0" in few
+    assert not [text for text in many if text.startswith("row-")]
 
 
 def test_bars_of_intervals_are_in_the_legend_where_there_are_any(drawn):

@@ -128,6 +128,17 @@ def test_of_many_differences_the_widest_are_listed(make, figures):
     assert "from 2 to 3 hidden layers" in steps(found)
 
 
+def test_many_values_are_told_by_their_range(make, figures):
+    (found,) = reflections(layers(make, figures, [0.3 + 0.4 * (n % 2) for n in range(17)]))
+    assert found.accuracy == (
+        "Over its 17 values, all else as in the first row, test accuracy is 30.00% to 70.00%; the table has each.",
+        "It goes up and down, each time by more than chance.",
+    )
+    assert found.remarks[0].startswith("Learning time is 60.0 s to 60.0 s (")
+    (found,) = reflections(layers(make, figures, [0.3 + 0.4 * (n % 2) for n in range(16)] + [0.7]))
+    assert found.accuracy[1] == "It goes up and down; 15 of the 16 steps are more than chance."
+
+
 def test_a_tie_whose_interval_leaves_out_zero_says_why(make, figures):
     (found,) = reflections(layers(make, figures, [0.6, 0.66, 0.72]))
     compared = compare(finished(layers(make, figures, [0.6, 0.66, 0.72]).rows))
