@@ -144,11 +144,12 @@ def test_each_distinct_split_is_audited_once_and_one_that_does_not_fit_has_no_au
 
 def test_a_hundred_seeds_are_one_audit_where_the_seed_does_not_decide_what_leaks(several, monkeypatch) -> None:
     seeds = []
-    monkeypatch.setattr(
-        leakage,
-        "assign",
-        lambda rows, settings, **known: seeds.append(settings.seed) or assign(rows, settings, **known),
-    )
+
+    def counting(manifest, settings, **known):
+        seeds.append(settings.seed)
+        return assign(manifest, settings, **known)
+
+    monkeypatch.setattr(leakage, "assign", counting)
     nights = [config("source", seed=seed, dense_units=units) for seed in range(100) for units in (8, 16)]
     (found,) = audit_splits(several, nights, sources_known=True)
     assert (seeds, found.settings.seed) == ([0], 0)
