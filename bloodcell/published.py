@@ -137,7 +137,7 @@ def summarize(store: Store, run: PublishedRun) -> Summary:
 
 def _certainly_tested_alike(rows: list[RowOutcome]) -> bool:
     """Whether the rows' settings say so; the report, which knows the dataset, may rank rows that differ in them."""
-    return len({(row.config.split, row.config.test_fraction) for row in rows}) == 1
+    return len({row.config.choice_of_test for row in rows}) == 1
 
 
 def _best(results: str) -> Best | None:
