@@ -199,7 +199,10 @@ class NightVerdict(Frozen):
     p: float = Field(description="Odds of a change as large by chance, corrected for the number of rows.")
     tonight: int = Field(description="Trainings of the night.")
     earlier: int = Field(description="Trainings it is compared with.")
-    changed: tuple[str, ...] = Field(description="Settings in which they differ, the seed apart.")
+    changed: tuple[str, ...] = Field(
+        description="Settings in which they differ, the seed apart; `code` where the training-side modules changed."
+    )
+    wanted: int = Field(0, description="Where it is too early: earlier trainings of each row that a verdict takes.")
 
 
 class LatestVersion(Frozen):
