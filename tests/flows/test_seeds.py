@@ -105,13 +105,15 @@ def test_each_night_adds_a_seed_and_a_broken_row_fails_the_night(store, settings
         assert {verdict.verdict for verdict in run.verdicts} == {"too early" if night < 2 else "within noise"}
     assert "![Test accuracy by night and row](plots/nights.png)" in report(store)
 
-    broken = grid_file(a={}, b=rows["b"] | {"learning_rate": 1})
+    # Three layers at such a rate end up dead with every seed: a night trains two of a row that is new to it.
+    broken = grid_file(a={}, b=rows["b"] | {"hidden_layers": 3, "learning_rate": 1})
     ended = CliRunner().invoke(main, ["--grid", broken, "--nightly", "compare"])
     assert ended.exit_code == 1
     assert "Worse than the nights before: b by \N{MINUS SIGN}" in ended.output
-    assert "points (changed: learning rate)" in ended.output
+    assert "points (changed: hidden layers and learning rate)" in ended.output
     assert [verdict.verdict for verdict in latest_run(store).verdicts] == ["within noise", "worse"]
-    assert "| b | worse (changed: learning rate) |" in report(store)
+    assert trained(store)[-2:] == [("b", 2, "trained"), ("b", 3, "trained")]
+    assert "| b | worse (changed: hidden layers and learning rate) |" in report(store)
 
     assert grid_flow(grid=broken, nightly="restart", return_state=True).is_completed()
     assert {verdict.verdict for verdict in latest_run(store).verdicts} == {"too early"}
