@@ -29,6 +29,9 @@ DOCTOR = "doctor"
 Nightly = Literal["compare", "restart"]
 """How a grid run counts as one of the nights."""
 
+Begun = Literal["night", "forced"]
+"""The kinds of grid run that are gone on with where they were interrupted: others just reuse what there is."""
+
 
 class ExperimentSpec(Frozen):
     """What an experiment is given: the object experiments/<key>/config.json.
@@ -63,6 +66,16 @@ class ExperimentSpec(Frozen):
         text = json.dumps([decisive, self.dataset_version, self.code_version], sort_keys=True, separators=(",", ":"))
         key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
         return f"{key}-{self.repeat}" if self.repeat else key
+
+
+def repeat_of(key: str) -> tuple[str, int]:
+    """The key that an experiment has without repeats, and the number of the repeat.
+
+    >>> repeat_of("0c5d498641b5f8923018-2"), repeat_of("0c5d498641b5f8923018")
+    (('0c5d498641b5f8923018', 2), ('0c5d498641b5f8923018', 0))
+    """
+    first, _, repeat = key.partition("-")
+    return first, int(repeat or 0)
 
 
 class ClassMetrics(Frozen):
@@ -133,7 +146,8 @@ class RowOutcome(Frozen):
 
     Attributes:
         name: The row's name.
-        status: `trained` now, `reused` from an earlier run, or `failed`.
+        status: `trained` now, or by the interrupted run that this one went on with; `reused` from an earlier run; or
+            `failed`.
         reason: Why it failed; empty otherwise.
     """
 
@@ -185,7 +199,10 @@ class NightVerdict(Frozen):
     p: float = Field(description="Odds of a change as large by chance, corrected for the number of rows.")
     tonight: int = Field(description="Trainings of the night.")
     earlier: int = Field(description="Trainings it is compared with.")
-    changed: tuple[str, ...] = Field(description="Settings in which they differ, the seed apart.")
+    changed: tuple[str, ...] = Field(
+        description="Settings in which they differ, the seed apart; `code` where the training-side modules changed."
+    )
+    wanted: int = Field(0, description="Where it is too early: earlier trainings of each row that a verdict takes.")
 
 
 class LatestVersion(Frozen):
@@ -198,6 +215,16 @@ class LatestRun(Frozen):
     """The object grids/<name>/latest.json."""
 
     run_id: str
+
+
+class BegunRun(Frozen):
+    """What a run of a grid set out to train: the object grids/<name>/night.json, and forced.json of a forced run.
+
+    It is of the newest such run; while that has no grid.json, the run was interrupted, or goes on.
+    """
+
+    run_id: str
+    keys: tuple[str, ...]
 
 
 class GridRun(Frozen):
@@ -219,6 +246,10 @@ class GridRun(Frozen):
         None, description="Whether it is one of the nights, which are compared; `restart`: with none before it."
     )
     verdicts: tuple[NightVerdict, ...] = Field((), description="Of a night, by row.")
+    forced: bool = Field(False, description="Whether it trained anew what had a result.")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="Fields that were set for all rows of the grid, and their values."
+    )
 
 
 def experiment(key: str, file: str) -> str:
@@ -234,6 +265,11 @@ def grid_run(grid: str, run_id: str, file: str) -> str:
 def latest_grid_run(grid: str) -> str:
     """Name of the pointer to a grid's newest run."""
     return f"grids/{grid}/latest.json"
+
+
+def begun_run(grid: str, kind: Begun) -> str:
+    """Name of what the newest night of a grid, or forced run, set out to train."""
+    return f"grids/{grid}/{kind}.json"
 
 
 def dataset(name: str, version: str, file: str) -> str:

@@ -19,6 +19,12 @@ WEIGHTS_PREFIX = "weights/"
 
 LAST_SEED = 2**31 - 1
 
+MOST_SEEDS = 1000
+"""Trainings that a row may have."""
+
+CHOOSE_TEST = ("split", "test_fraction")
+"""The settings that may choose the test images, beside the seed, which rows share."""
+
 
 class EarlyStopping(Frozen):
     """Stop before `epochs` when a validation figure no longer improves."""
@@ -144,6 +150,11 @@ class ExperimentConfig(Frozen):
         return self.image_size or self.row.image_size
 
     @property
+    def choice_of_test(self) -> tuple[object, ...]:
+        """The values of `CHOOSE_TEST`: where they are equal, so are the test images of one dataset and seed."""
+        return tuple(getattr(self, field) for field in CHOOSE_TEST)
+
+    @property
     def row(self) -> Backbone:
         """This backbone's row of `BACKBONES`."""
         return BACKBONES[self.backbone]
@@ -193,7 +204,7 @@ class GridConfig(Frozen):
     seeds: int = Field(
         1,
         ge=1,
-        le=1000,
+        le=MOST_SEEDS,
         description="Trainings of each row, with consecutive seeds from the base's on; the row is their mean.",
     )
 

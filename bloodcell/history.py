@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome
-from bloodcell.config import ExperimentConfig
+from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, repeat_of
 from bloodcell.errors import DataError
 from bloodcell.published import PublishedRun, published_runs
 from bloodcell.store import Store
@@ -20,7 +19,9 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
 
     These are what the nights before trained of a row of that name, on the same images, back to the last one that was
     told to restart or found the row better; where there is none such, also what these nights and this one reuse. A
-    training that was found worse is no measure for the next. An object that cannot be read is another run's to mend.
+    training that was found worse is no measure for the next, nor are its repeats. Of the repeats of one training the
+    newest counts: on a CPU they are equal numbers, and twice the same says nothing of how trainings differ. An object
+    that cannot be read is another run's to mend.
 
     Args:
         store: Where the runs are.
@@ -43,7 +44,7 @@ def _measures(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[s
 
     def same(night: GridRun, status: str) -> set[str]:
         alike = (other for other in night.rows if other.name == row.name and other.status == status)
-        return {other.key for other in alike if _tested_on(other.config) == _tested_on(row.config)}
+        return {other.key for other in alike if other.config.choice_of_test == row.config.choice_of_test}
 
     measures: set[str] = set()
     worse = same(run, "trained")
@@ -53,12 +54,14 @@ def _measures(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[s
             worse |= same(night, "trained")
         measures |= same(night, "trained")
         if night.nightly == "restart" or "better" in verdicts:
-            return measures - worse
-    return measures.union(*(same(night, "reused") for night in (run, *nights))) - worse
+            return _newest_repeats(measures, worse)
+    return _newest_repeats(measures.union(*(same(night, "reused") for night in (run, *nights))), worse)
 
 
-def _tested_on(config: ExperimentConfig) -> tuple[object, ...]:
-    return config.split, config.test_fraction
+def _newest_repeats(keys: set[str], without: set[str]) -> set[str]:
+    left_out = {repeat_of(key)[0] for key in without}
+    newest = {repeat_of(key)[0]: key for key in sorted(keys, key=repeat_of)}
+    return {key for first, key in newest.items() if first not in left_out}
 
 
 def _nights_before(store: Store, run: GridRun) -> Iterator[GridRun]:

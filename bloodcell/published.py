@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, RowOutcome
+from bloodcell.config import ExperimentConfig
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.files import storage_errors, whole_file
 from bloodcell.store import Store
@@ -52,6 +53,8 @@ class Summary:
         done: Rows that have a result.
         failed: Rows that have none.
         best: None where no row is done, or the rows are not certain to be tested on the same images.
+        marks: What tells the run from others of its grid: `night`, `restart` or `forced`; the seeds of a row, another
+            split than the default, and what was set for all rows, as in `width=0.25`.
     """
 
     finished: datetime
@@ -59,6 +62,7 @@ class Summary:
     done: int
     failed: int
     best: Best | None
+    marks: tuple[str, ...] = ()
 
 
 def published_runs(store: Store, grid: str | None = None) -> list[PublishedRun]:
@@ -132,12 +136,23 @@ def summarize(store: Store, run: PublishedRun) -> Summary:
         done=len(names),
         failed=len({row.name for row in description.rows} - names),
         best=_best(results) if _certainly_tested_alike(done) else None,
+        marks=_marks(description),
     )
+
+
+def _marks(run: GridRun) -> tuple[str, ...]:
+    kind = "forced" if run.forced else {None: "", "compare": "night", "restart": "restart"}[run.nightly]
+    splits = sorted({row.config.split for row in run.rows})
+    default = ExperimentConfig.model_fields["split"].default
+    seeds = {"seeds": run.grid.seeds} if run.grid.seeds > 1 else {}
+    split = {"split": ",".join(splits)} if splits != [default] else {}
+    settings = seeds | split | {field: value for field, value in run.overrides.items() if field != "split"}
+    return (*filter(None, [kind]), *(f"{field}={value}" for field, value in settings.items()))
 
 
 def _certainly_tested_alike(rows: list[RowOutcome]) -> bool:
     """Whether the rows' settings say so; the report, which knows the dataset, may rank rows that differ in them."""
-    return len({(row.config.split, row.config.test_fraction) for row in rows}) == 1
+    return len({row.config.choice_of_test for row in rows}) == 1
 
 
 def _best(results: str) -> Best | None:

@@ -19,14 +19,19 @@ def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tup
     """Run the experiments, `concurrent` at once, and say of each what became of it.
 
     However this call is left, no experiment runs after it: a cancelled flow run and Ctrl-C stop them all.
+
+    Returns:
+        Row after row, as the grid has them and a report shows them; a night's first training may be of another row.
     """
+    places = {row.name: place for place, row in enumerate(planned.grid.rows)}
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
             experiment = run_experiment.with_options(tags=tags(planned.grid))
             futures = [
                 pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in planned.runs
             ]
-            return tuple(outcome(run, future) for run, future in zip(planned.runs, futures, strict=True))
+            outcomes = [outcome(run, future) for run, future in zip(planned.runs, futures, strict=True)]
+            return tuple(sorted(outcomes, key=lambda outcome: places[outcome.name]))
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
             raise
@@ -44,7 +49,7 @@ def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
         changed=planned.row.changed,
     )
     if state.is_completed():
-        return row(status="reused" if planned.done else "trained")
+        return row(status="reused" if planned.done and not planned.resumed else "trained")
     error = state.result(raise_on_failure=False)
     if isinstance(error, BloodcellError):
         return row(status="failed", reason=f"{error.problem}. Remedy: {error.remedy}", exit_code=error.exit_code)

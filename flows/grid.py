@@ -68,10 +68,11 @@ def grid(
         dataset: Dataset to use instead of the grid's own: `name`, or `name@version`.
         overrides: Fields of ExperimentConfig to set in the grid's base, and their values.
         seeds: Trainings of each row, with consecutive seeds, instead of the grid's own number.
-        force: Train anew what has a result; the new result counts from then on.
+        force: Train anew what has a result; the new result counts from then on. It is of the grid's own seeds, and so
+            is the report: seeds that nights added are in both with as high a number in `seeds`. Not with `nightly`.
         nightly: `compare`: add the next unused seed to each row, and compare its trainings with those of the nights
             before: a worse row fails the run, once its report is published. `restart`: the same, with nothing before
-            it to be compared with.
+            it to be compared with. A night that was interrupted is gone on with, with the same seed.
         start_within_hours: Hours after its scheduled start in which a run may begin; later it skips itself. For
             schedules; any time where left out.
         strict: Refuse a grid that tests or validates on images with a sibling in training, or of unknown source cells.
@@ -88,7 +89,7 @@ def grid(
     config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    planned = plan_grid(store, config, strict=strict, force=force, another_seed=nightly is not None)
+    planned = plan_grid(store, config, run_id, strict=strict, force=force, another_seed=nightly is not None)
     runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
     _INTERRUPTIBLE.append(runner)
     runner.prepare(get_run_logger().info)
@@ -105,6 +106,8 @@ def grid(
         command=command,
         leakage=planned.leakage,
         nightly=nightly,
+        forced=force,
+        overrides=overrides or {},
     )
     return conclusion(*report_grid(store, run, planned.dataset))
 
@@ -117,11 +120,17 @@ def grid(
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
 @click.option("--strict", is_flag=True, help="Refuse to test or validate on images with a sibling in training.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each row, instead of the grid's own number.")
-@click.option("--force", is_flag=True, help="Train anew what has a result; the new result counts from then on.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Train anew what has a result; the new result counts from then on. It is of the grid's own seeds: those that "
+    "nights added are neither trained nor reported without --seeds. Not with --nightly.",
+)
 @click.option(
     "--nightly",
     type=click.Choice(get_args(Nightly)),
-    help="Add the next unused seed, and fail where a row is worse than on the nights before; `restart` forgets these.",
+    help="Add the next unused seed, and fail where a row is worse than on the nights before; `restart` forgets these. "
+    "An interrupted night goes on with its seed.",
 )
 @click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
 def main(
@@ -148,7 +157,7 @@ def main(
             return
         # The flow plans too; what is wrong is told here without a server and a traceback.
         store = open_store(load_settings().store)
-        plan(store, config, strict=strict)
+        plan(store, config, strict=strict, force=force, another_seed=nightly is not None)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -1,27 +1,24 @@
 """Decide which experiments a grid needs."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import count
+from functools import cache
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec, LeakageAudit
+from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit
 from bloodcell.config import GridConfig, GridRow
 from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
 from bloodcell.data.leakage import audit_splits, objection
-from bloodcell.errors import GridError
+from bloodcell.errors import ConfigError, GridError
 from bloodcell.provenance import code_version
 from bloodcell.store import Store
 from bloodcell.weights import stage_weights
-
-_AT_ONCE = 16
-"""Results looked for at once: most of the time of each is the way there and back."""
+from tasks.interrupted import begin, trained_by_interrupted
+from tasks.trainings import Lookup, of_night, of_run
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,14 @@ class PlannedRun:
 
     Attributes:
         name: The row's, with the seed where the grid has several.
+        resumed: Whether that result is of the interrupted run that this one goes on with, and so its own.
     """
 
     name: str
     row: GridRow
     spec: ExperimentSpec
     done: bool
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,58 @@ def plan(
         grid: What is to be run.
         strict: Refuse a split that evaluates on siblings of training images, or may.
         force: Train anew what has a result.
-        another_seed: Go on to the first seed of which no row has a result, beyond the grid's own number where need be.
+        another_seed: Plan a night: go on to the first seed of which no row has a result, and to what
+            `tasks.trainings.of_night` says beside it.
 
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
         CorruptObjectError: The dataset's manifest is not the one recorded.
         DatasetError: A strict plan has leakage, or source cells are unknown; nothing was written.
         WeightsError: A weights file is missing or not the one named.
-        GridError: Two rows turn out to be one experiment.
+        ConfigError: Both `force` and `another_seed` are asked for.
+        GridError: Two rows turn out to be one experiment, or no seed is left.
     """
+    if force and another_seed:
+        raise ConfigError(
+            "force and nightly are both set; accepted is one of them, as a night trains another seed of each row",
+            remedy="leave one out",
+        )
     info = read_info(store, grid.dataset)
+    manifest = read_manifest(store, info)
+
+    def audited(rows: Sequence[GridRow]) -> tuple[LeakageAudit, ...]:
+        found = audit_splits(manifest, [row.config for row in rows], sources_known=info.sources_known)
+        if strict and (refused := objection(found, info.name)):
+            raise refused
+        return found
+
+    leakage = audited(grid.runs)
+    rows = grid.rows
+    specs = _specs(store, rows, info)
+    _refuse_twins(rows, specs)
+    kind = _kind(force=force, another_seed=another_seed)
+    interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
+    lookup = Lookup(store, list(zip(rows, specs, strict=True)), interrupted)
+    trainings = of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
+    if another_seed:
+        leakage = audited([training.row for training in trainings])
+        last = max(training.row.config.seed for training in trainings)
+        grid = grid.model_copy(update={"seeds": last - rows[0].config.seed + 1})
+    runs = tuple(
+        PlannedRun(
+            name=grid.run_name(training.row.name, training.row.config.seed),
+            row=training.row,
+            spec=training.spec,
+            done=training.reused or training.resumed,
+            resumed=training.resumed,
+        )
+        for training in trainings
+    )
+    return Plan(grid, info, runs, leakage)
+
+
+def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[ExperimentSpec]:
+    """The experiments that the rows stand for, their weights in the store."""
     stage = cache(lambda weights, digest: stage_weights(store, weights, digest))  # rows mostly share one file
 
     def specify(row: GridRow) -> ExperimentSpec:
@@ -79,49 +120,11 @@ def plan(
             code_version=code_version(),
         )
 
-    if another_seed:
-        grid = with_another_seed(store, grid, specify)
-    rows = grid.runs
-    leakage = audit_splits(read_manifest(store, info), [row.config for row in rows], sources_known=info.sources_known)
-    if strict and (refused := objection(leakage, info.name)):
-        raise refused
-    specs = list(map(specify, rows))
-    _refuse_twins(rows, specs)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        newest = list(pool.map(partial(_newest, store), specs))
-    runs = tuple(
-        PlannedRun(
-            name=grid.run_name(row.name, row.config.seed),
-            row=row,
-            spec=spec.model_copy(update={"repeat": spec.repeat + 1}) if done and force else spec,
-            done=done and not force,
-        )
-        for row, (spec, done) in zip(rows, newest, strict=True)
-    )
-    return Plan(grid, info, runs, leakage)
+    return list(map(specify, rows))
 
 
-def with_another_seed(store: Store, grid: GridConfig, specify: Callable[[GridRow], ExperimentSpec]) -> GridConfig:
-    """The grid with seeds up to the first of which no row has a result, or with its own number where that is more.
-
-    A row that fails every night keeps no other from its next seed.
-    """
-
-    def is_used(seeds: int) -> bool:
-        last = grid.model_copy(update={"seeds": seeds}).runs[-len(grid.rows) :]
-        return any(artifacts.is_done(store, specify(row).key) for row in last)
-
-    unused = next(seeds for seeds in count(1) if not is_used(seeds))
-    return grid.model_copy(update={"seeds": max(unused, grid.seeds)})
-
-
-def _newest(store: Store, spec: ExperimentSpec) -> tuple[ExperimentSpec, bool]:
-    """An experiment's newest repeat that has a result, and whether there is one."""
-    if not artifacts.is_done(store, spec.key):
-        return spec, False
-    while artifacts.is_done(store, (after := spec.model_copy(update={"repeat": spec.repeat + 1})).key):
-        spec = after
-    return spec, True
+def _kind(*, force: bool, another_seed: bool) -> Begun | None:
+    return "night" if another_seed else "forced" if force else None
 
 
 def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> None:
@@ -136,17 +139,32 @@ def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> N
 
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
 def plan_grid(
-    store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
+    store: Store,
+    grid: GridConfig,
+    run_id: str,
+    *,
+    strict: bool = False,
+    force: bool = False,
+    another_seed: bool = False,
 ) -> Plan:
-    """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused."""
+    """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused.
+
+    A night and a forced run also leave what they set out to train, by which the same command goes on with it.
+    """
     planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed)
     for run in planned.runs:
         if not run.done:
             artifacts.write_model(store, artifacts.experiment(run.spec.key, "config.json"), run.spec)
+    if kind := _kind(force=force, another_seed=another_seed):
+        own = (run.spec.key for run in planned.runs if run.resumed or not run.done)
+        begin(store, planned.grid.name, kind, run_id, own)
     logger = get_run_logger()
     logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
     if leakage := objection(planned.leakage, planned.dataset.name):
         logger.warning("%s", leakage)
+    if any(run.resumed for run in planned.runs):
+        logger.info("going on with the run of this kind that was interrupted, or published no report")
     for run in planned.runs:
-        logger.info("%-10s %s  %s", "reuse" if run.done else "train", run.spec.key, run.name)
+        what = "resume" if run.resumed else "reuse" if run.done else "train"
+        logger.info("%-10s %s  %s", what, run.spec.key, run.name)
     return planned

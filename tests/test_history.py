@@ -18,14 +18,22 @@ GOOD = Figures(dict.fromkeys(("train", "validation", "test"), 0.9))
 def night(store):
     """Publishes a night of one training, with its seed; or gives it unpublished."""
 
-    def of(seed: int, *, published: bool = True, verdict: str = "within noise", changes=None, **fields):
+    def of(seed: int, *, published: bool = True, verdict: str = "within noise", changes=None, repeat=0, **fields):
         grid = GridConfig(name="g", base={"seed": seed}, experiments={"a": changes or {}})
         example = build(grid, {"a": GOOD})
         for key, result in example.results.items():
-            ended = result.model_copy(update={"finished": datetime(2026, 11, 1 + seed, tzinfo=UTC)})
-            artifacts.write_model(store, artifacts.experiment(key, "result.json"), ended)
+            spec = result.spec.model_copy(update={"repeat": repeat})
+            ended = datetime(2026, 11, 1 + seed, repeat, tzinfo=UTC)
+            repeated = result.model_copy(update={"key": spec.key, "spec": spec, "finished": ended})
+            artifacts.write_model(store, artifacts.experiment(spec.key, "result.json"), repeated)
+            outcomes = [row.model_copy(update={"key": spec.key}) for row in example.run.rows if row.key == key]
         judged = NightVerdict(row="a", verdict=verdict, change=0, p=1, tonight=1, earlier=1, changed=())
-        fields = {"nightly": "compare", "verdicts": (judged,), "run_id": f"2026110{1 + seed}T220000Z"} | fields
+        fields = {
+            "nightly": "compare",
+            "rows": tuple(outcomes),
+            "verdicts": (judged,),
+            "run_id": f"2026110{1 + seed}T220000Z",
+        } | fields
         run = example.run.model_copy(update=fields)
         if published:
             publish(store, run, {})
@@ -90,6 +98,25 @@ def test_a_row_that_was_trained_by_hand_before_is_measured_by_that_too(store, ni
     by_hand = night(0, nightly=None).rows[0].model_copy(update={"status": "reused"})
     tonight = night(1, published=False)
     assert seeds(store, tonight.model_copy(update={"rows": (by_hand, *tonight.rows)})) == [0]
+
+
+def test_of_the_repeats_of_a_training_the_newest_counts(store, night):
+    night(0)
+    night(1)
+    forced = [night(seed, published=False, repeat=repeat).rows[0] for seed, repeat in ((0, 2), (0, 10), (1, 0))]
+    reused = [row.model_copy(update={"status": "reused"}) for row in forced]
+    tonight = night(2, published=False)
+    tonight = tonight.model_copy(update={"rows": (*reused, *tonight.rows)})
+    found = earlier_trainings(store, tonight)["a"]
+    assert [(result.spec.config.seed, result.spec.repeat) for result in found] == [(0, 10), (1, 0)]
+
+
+def test_a_repeat_of_what_was_worse_does_not_count_either(store, night):
+    night(0)
+    night(1, verdict="worse")
+    repeated = night(1, published=False, repeat=1).rows[0].model_copy(update={"status": "reused"})
+    tonight = night(2, published=False)
+    assert seeds(store, tonight.model_copy(update={"rows": (repeated, *tonight.rows)})) == [0]
 
 
 def test_a_night_that_cannot_be_read_is_left_out(store, night):

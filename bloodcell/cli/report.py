@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bloodcell.published import PublishedRun
     from bloodcell.store import Store
 
-_HEADINGS = ("GRID", "RUN", "FINISHED", "DATASET", "ROWS", "BEST TEST ACCURACY")
+_HEADINGS = ("GRID", "RUN", "FINISHED", "DATASET", "ROWS", "BEST TEST ACCURACY", "RUN AS")
 
 
 @click.group()
@@ -26,7 +26,7 @@ def report() -> None:
 @click.argument("grid", required=False)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many, the newest first.")
 def list_reports(grid: str | None, last: int) -> None:
-    """Name the newest reports, of all grids or of GRID."""
+    """Name the newest reports, of all grids or of GRID; the last column tells runs of one grid apart."""
     from bloodcell.published import published_runs
 
     store = configured_store()
@@ -75,7 +75,8 @@ def _line(store: "Store", run: "PublishedRun") -> tuple[str, ...]:
     try:
         summary = summarize(store, run)
     except DataError as error:
-        return (run.grid, run.run_id, "", "", f"cannot be read: {error.problem.splitlines()[0]}", "")
+        return (run.grid, run.run_id, "", "", f"cannot be read: {error.problem.splitlines()[0]}", "", "")
     rows = f"{summary.done} done" + (f", {summary.failed} failed" if summary.failed else "")
     best = f"{summary.best.accuracy:.2%} {', '.join(summary.best.rows)}" if summary.best else ""
-    return (run.grid, run.run_id, f"{summary.finished.astimezone():%Y-%m-%d %H:%M}", summary.dataset, rows, best)
+    finished = f"{summary.finished.astimezone():%Y-%m-%d %H:%M}"
+    return (run.grid, run.run_id, finished, summary.dataset, rows, best, " ".join(summary.marks))

@@ -1,11 +1,13 @@
 """The test accuracy of every training over the nights."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bloodcell.artifacts import ExperimentResult
+from bloodcell.report.formatting import counted
 from bloodcell.report.nights import Expected, Trainings
 from bloodcell.report.style import INK, RULE, dress, percent, png
 
@@ -23,13 +25,15 @@ def night_plot(
     """A panel a row: each training in its turn, tonight's filled, and where they were to be expected.
 
     Args:
-        tonight: The night's trainings, by row; rows that have none are not shown, nor those beyond what has room.
+        tonight: The night's trainings, by row; rows that have none are not shown, nor those beyond what has room, of
+            which the title says how many they are.
         earlier: Those before it.
         expectations: Where a training of tonight was to be expected, by row.
-        worse: Rows that are worse tonight.
+        worse: Rows that are worse tonight; they come first.
         title: Printed above.
     """
-    rows = [row for row, results in tonight.items() if results or earlier.get(row)][:_MOST]
+    trained = [row for row, results in tonight.items() if results or earlier.get(row)]
+    rows = sorted(trained, key=lambda row: row not in worse)[:_MOST]
     columns = min(_COLUMNS, len(rows))
     lines = -(-len(rows) // columns)
     figure = Figure(figsize=(max(3.2, 2.1 * columns), 0.6 + 1.5 * lines), layout="constrained")
@@ -40,7 +44,8 @@ def night_plot(
     for axes in panels[len(rows) :]:
         axes.set_visible(False)
     percent(panels[0])
-    return png(figure, title)
+    left_out = len(trained) - len(rows)
+    return png(figure, f"{title}\n{counted(left_out, 'row')} left out" if left_out else title)
 
 
 def _panel(
@@ -60,5 +65,15 @@ def _panel(
     dress(axes, x="", y="")
     results = [*earlier, *tonight]
     ends = {1: results[0].finished, len(results): results[-1].finished}
-    axes.set_xticks(list(ends), [f"{time:%d %b}" for time in ends.values()])
+    axes.set_xticks(list(ends), _time_labels(list(ends.values())))
     axes.set_xlim(0.4, len(results) + 0.6)
+
+
+def _time_labels(times: Sequence[datetime]) -> list[str]:
+    """Dates; where these do not tell the times apart, with what does: the year, or the time of day."""
+    labels: list[str] = []
+    for form in ("%d %b", "%d %b\n%Y", "%d %b\n%H:%M"):
+        labels = [f"{time:{form}}" for time in times]
+        if len(set(labels)) == len(times):
+            break
+    return labels

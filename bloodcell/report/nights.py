@@ -7,6 +7,7 @@ variance, and none by less than so many images would give by chance. The test is
 mean against the mean of the earlier trainings, and corrected for the number of rows after Holm (1979).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from bloodcell.artifacts import ExperimentResult, GridRun, NightVerdict
-from bloodcell.config import ExperimentConfig
+from bloodcell.artifacts import ExperimentResult, ExperimentSpec, GridRun, NightVerdict
 from bloodcell.report.comparisons import corrected
-from bloodcell.report.formatting import listed, noun, odds_text, points
+from bloodcell.report.formatting import counted, listed, noun, odds_text, points
 from bloodcell.report.intervals import LEVEL
 
 Trainings = Mapping[str, Sequence[ExperimentResult]]
@@ -64,7 +64,8 @@ def judge(tonight: Trainings, earlier: Trainings) -> tuple[NightVerdict, ...]:
     judged = [row for row in rows if earlier.get(row)]
     noise = _noise({row: (tonight[row], earlier[row]) for row in judged})
     if noise is None:
-        return tuple(_verdict(row, tonight[row], earlier.get(row, ()), p=None) for row in rows)
+        wanted = 1 + math.ceil(_FEWEST / max(1, len(judged or rows)))
+        return tuple(_verdict(row, tonight[row], earlier.get(row, ()), None, wanted) for row in rows)
     odds = dict(zip(judged, corrected([_p(tonight[row], earlier[row], row, noise) for row in judged]), strict=True))
     return tuple(_verdict(row, tonight[row], earlier.get(row, ()), p=odds.get(row)) for row in rows)
 
@@ -107,7 +108,7 @@ def _p(tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult],
 
 
 def _verdict(
-    row: str, tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult], p: float | None
+    row: str, tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult], p: float | None, wanted: int = 1
 ) -> NightVerdict:
     change = float(np.mean(_accuracies(tonight)) - np.mean(_accuracies(earlier))) if earlier else 0.0
     noise = p is None or p >= 1 - LEVEL
@@ -118,7 +119,8 @@ def _verdict(
         p=1.0 if p is None else p,
         tonight=len(tonight),
         earlier=len(earlier),
-        changed=_changed(tonight[0].spec.config, earlier[-1].spec.config) if earlier else (),
+        changed=_changed(tonight[0].spec, earlier[-1].spec) if earlier else (),
+        wanted=wanted if p is None else 0,
     )
 
 
@@ -132,7 +134,7 @@ def night_line(verdict: NightVerdict) -> tuple[str, ...]:
     judged = verdict.verdict != "too early"
     return (
         verdict.row,
-        f"{verdict.verdict}{_changed_text(verdict)}",
+        f"{verdict.verdict}{_wanted_text(verdict)}{_changed_text(verdict)}",
         f"{points(verdict.change)} points" if verdict.earlier else "",
         odds_text(verdict.p).removeprefix("p = ").removeprefix("p ") if judged else "",
         str(verdict.tonight),
@@ -144,8 +146,13 @@ def _changed_text(verdict: NightVerdict) -> str:
     return f" (changed: {listed([noun(field) for field in verdict.changed])})" if verdict.changed else ""
 
 
-def _changed(now: ExperimentConfig, before: ExperimentConfig) -> tuple[str, ...]:
-    return tuple(field for field, value in now if field != "seed" and value != getattr(before, field))
+def _wanted_text(verdict: NightVerdict) -> str:
+    return f": wants {counted(verdict.wanted, 'earlier training')}" if verdict.wanted else ""
+
+
+def _changed(now: ExperimentSpec, before: ExperimentSpec) -> tuple[str, ...]:
+    settings = [field for field, value in now.config if field != "seed" and value != getattr(before.config, field)]
+    return (*settings, *(["code"] if now.code_version != before.code_version else []))
 
 
 def _accuracies(results: Sequence[ExperimentResult]) -> list[float]:

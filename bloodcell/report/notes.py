@@ -93,7 +93,9 @@ def night(run: GridRun) -> str:
     if not run.verdicts:
         return "Tonight trained nothing anew, so there is nothing to compare."
     if all(verdict.verdict == "too early" for verdict in run.verdicts):
-        return "There are too few trainings of earlier nights to say by how much trainings of one row differ."
+        wanted = max(verdict.wanted for verdict in run.verdicts)
+        takes = f": a verdict takes {wanted} of each row" if wanted else ""
+        return f"There are too few trainings of earlier nights to say by how much trainings of one row differ{takes}."
     return (
         "Tonight's trainings against those of the nights before. Trainings of a row differ by seed; a change is called "
         "noise unless it is larger than that explains, at 5% for all rows together."

@@ -27,8 +27,9 @@ def invoke(settings, monkeypatch, tmp_path):
 def add(store):
     """Publishes a report of a row `a` that is done, and a row `b` that failed."""
 
-    def add(grid: str, run_id: str) -> None:
-        config = GridConfig(name=grid, experiments={"a": {}, "b": {"dense_units": 16}})
+    def add(grid: str, run_id: str, **fields) -> None:
+        overrides = fields.get("overrides", {})
+        config = GridConfig(name=grid, base=overrides, experiments={"a": {}, "b": {"dense_units": 16}})
         rows = [
             RowOutcome(name=row.name, key="k", config=row.config, changed=row.changed, status=status)
             for row, status in zip(config.rows, ("trained", "failed"), strict=True)
@@ -36,7 +37,7 @@ def add(store):
         now = datetime.now(UTC)
         run = GridRun(
             run_id=run_id, grid=config, dataset="cells", dataset_version="d", code_version="c", rows=tuple(rows),
-            started=now, finished=now,
+            started=now, finished=now, **fields,
         )  # fmt: skip
         publish(store, run, {"report.html": f"<p>{grid}".encode(), "results.csv": b"row,test_accuracy\na,0.8343\nb,\n"})
 
@@ -47,13 +48,28 @@ def test_reports_are_listed(invoke, add):
     add("one", "20261101T020000Z-aaaaaa")
     add("other", "20261102T020000Z-bbbbbb")
     heading, *lines = invoke("list").output.splitlines()
-    assert heading.split() == ["GRID", "RUN", "FINISHED", "DATASET", "ROWS", "BEST", "TEST", "ACCURACY"]
+    assert heading.split() == ["GRID", "RUN", "FINISHED", "DATASET", "ROWS", "BEST", "TEST", "ACCURACY", "RUN", "AS"]
     today = f"{datetime.now().astimezone():%Y-%m-%d}"
     for line, grid, run in zip(lines, ("other", "one"), ("02T020000Z-bbbbbb", "01T020000Z-aaaaaa"), strict=True):
         name, run_id, date, _, dataset, *rest = line.split()
         assert (name, run_id, date, dataset) == (grid, f"202611{run}", today, "cells")
         assert rest == ["1", "done,", "1", "failed", "83.43%", "a"]
     assert [line.split()[0] for line in invoke("list", "one").output.splitlines()] == ["GRID", "one"]
+
+
+def test_runs_of_one_grid_are_told_apart(invoke, add):
+    runs = [
+        {},
+        {"nightly": "compare"},
+        {"nightly": "restart"},
+        {"forced": True},
+        {"overrides": {"split": "pooled", "epochs": 3}},
+    ]
+    for number, fields in enumerate(runs):
+        add("one", f"2026110{9 - number}T020000Z-aaaaaa", **fields)
+    heading, *lines = invoke("list").output.splitlines()
+    place = heading.index("RUN AS")
+    assert [line[place:] for line in lines] == ["", "night", "restart", "forced", "split=pooled epochs=3"]
 
 
 def test_older_reports_are_listed_on_request(invoke, add):

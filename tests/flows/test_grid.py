@@ -138,6 +138,7 @@ def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_fi
     run = latest_run(store)
     assert statuses(store) == {"a": "trained", "b": "failed"}
     assert run.rows[0].config.dropout == 0.1
+    assert run.overrides == {"dropout": 0.1}
     assert "--set dropout=0.1" in run.command
     assert f"{run.run_id}/report.html" in ended.stdout
     assert "a ████████████████████ 1/1" in ended.stderr + ended.stdout

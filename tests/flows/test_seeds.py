@@ -1,6 +1,8 @@
 """Several seeds, forced repeats and nights, with real experiments on a real Prefect server."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from ruamel.yaml import YAML
 
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LatestRun
+from flows.fan_out import fan_out
 from flows.grid import grid as grid_flow
 from flows.grid import main
 from tests.conftest import COLOURS
@@ -102,13 +105,50 @@ def test_each_night_adds_a_seed_and_a_broken_row_fails_the_night(store, settings
         assert {verdict.verdict for verdict in run.verdicts} == {"too early" if night < 2 else "within noise"}
     assert "![Test accuracy by night and row](plots/nights.png)" in report(store)
 
-    broken = grid_file(a={}, b=rows["b"] | {"learning_rate": 1})
+    # Three layers at such a rate end up dead with every seed: a night trains two of a row that is new to it.
+    broken = grid_file(a={}, b=rows["b"] | {"hidden_layers": 3, "learning_rate": 1})
     ended = CliRunner().invoke(main, ["--grid", broken, "--nightly", "compare"])
     assert ended.exit_code == 1
     assert "Worse than the nights before: b by \N{MINUS SIGN}" in ended.output
-    assert "points (changed: learning rate)" in ended.output
+    assert "points (changed: hidden layers and learning rate)" in ended.output
     assert [verdict.verdict for verdict in latest_run(store).verdicts] == ["within noise", "worse"]
-    assert "| b | worse (changed: learning rate) |" in report(store)
+    assert trained(store)[-2:] == [("b", 2, "trained"), ("b", 3, "trained")]
+    assert "| b | worse (changed: hidden layers and learning rate) |" in report(store)
 
     assert grid_flow(grid=broken, nightly="restart", return_state=True).is_completed()
     assert {verdict.verdict for verdict in latest_run(store).verdicts} == {"too early"}
+
+
+def first_alone(store, planned, *runner) -> NoReturn:
+    """Trains the first that is to be trained; then its host is lost."""
+    first = next(run for run in planned.runs if not run.done)
+    fan_out(store, replace(planned, runs=(first,)), *runner)
+    raise RuntimeError("the host is lost")
+
+
+@pytest.mark.parametrize("kind", [{"nightly": "compare"}, {"force": True}], ids=["night", "forced"])
+def test_what_was_interrupted_is_gone_on_with_as_its_own(store, settings, celled, grid_file, monkeypatch, kind):
+    path = grid_file(a={}, b={"dense_units": 16})
+    assert grid_flow(grid=path, return_state=True).is_completed()
+    before = latest_run(store)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.grid.fan_out", first_alone)
+        assert grid_flow(grid=path, return_state=True, **kind).is_failed()
+    assert latest_run(store) == before
+
+    assert grid_flow(grid=path, return_state=True, **kind).is_completed()
+    run = latest_run(store)
+    tonight = [("a", 1, "trained"), ("b", 1, "trained")]
+    reused = [("a", 0, "reused"), ("b", 0, "reused")]
+    if "force" in kind:
+        assert [row.key for row in run.rows] == [f"{row.key}-1" for row in before.rows]
+        assert (run.forced, run.nightly, run.verdicts) == (True, None, ())
+        assert trained(store) == [("a", 0, "trained"), ("b", 0, "trained")]
+    else:
+        assert trained(store) == sorted([*reused, *tonight])
+        assert [(verdict.row, verdict.tonight, verdict.earlier) for verdict in run.verdicts] == [
+            ("a", 1, 1),
+            ("b", 1, 1),
+        ]
+    results = [artifacts.read_result(store, row.key) for row in run.rows if row.status == "trained"]
+    assert results[0].finished < run.started < results[1].finished

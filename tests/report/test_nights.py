@@ -2,6 +2,7 @@
 
 import gc
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from bloodcell.report.nights import expected, judge, night_line, night_text
 from tests.report.conftest import Figures, build
 
 ROWS = "abcdefg"
+START = datetime(2026, 11, 1, tzinfo=UTC)
 ODDS = np.linspace(0.3, 2.5, len(ROWS))
 
 
@@ -29,10 +31,11 @@ def result():
     example = build(grid, {"a": Figures(dict.fromkeys(("train", "validation", "test"), 0.5))})
     (like,) = example.results.values()
 
-    def of(accuracy: float, number: int = 0, **config):
+    def of(accuracy: float, number: int = 0, code: str = "c", **config):
         test = like.metrics["test"].model_copy(update={"accuracy": accuracy})
-        spec = like.spec.model_copy(update={"config": like.spec.config.model_copy(update=config)})
-        finished = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=number)
+        config = like.spec.config.model_copy(update=config)
+        spec = like.spec.model_copy(update={"config": config, "code_version": code})
+        finished = START + timedelta(days=number)
         return like.model_copy(update={"metrics": {"test": test}, "spec": spec, "finished": finished})
 
     return of
@@ -68,6 +71,14 @@ def test_a_row_that_broke_is_worse_and_its_size_told(result):
     assert len(others) == 6
 
 
+def test_a_change_of_the_code_since_the_last_training_is_named(result):
+    earlier = {"a": [result(0.9 + n / 1000, n, code="old" if n < 3 else "c") for n in range(5)]}
+    assert judge({"a": [result(0.9, 5)]}, earlier)[0].changed == ()
+    (verdict,) = judge({"a": [result(0.3, 5, code="new", epochs=20)]}, earlier)
+    assert verdict.changed == ("epochs", "code")
+    assert night_line(verdict)[1] == "worse (changed: epochs and code)"
+
+
 def test_a_row_that_got_better_is_told_so(result):
     earlier = {row: [result(0.5 + n / 1000, n) for n in range(3)] for row in "ab"}
     better, same = judge({"a": [result(0.9)], "b": [result(0.501)]}, earlier)
@@ -79,13 +90,25 @@ def test_with_too_few_trainings_there_is_no_verdict(result, rows, number):
     earlier = {row: [result(0.9, n) for n in range(number)] for row in rows}
     verdicts = judge({row: [result(0.1)] for row in rows}, earlier)
     assert {verdict.verdict for verdict in verdicts} == {"too early"}
+    assert {verdict.wanted for verdict in verdicts} == {3 if rows == "a" else 2}
     assert expected({row: [result(0.1)] for row in rows}, earlier) == {}
+
+
+@pytest.mark.parametrize("rows", ["a", "ab", "abcdefg"])
+def test_there_is_a_verdict_from_when_it_was_announced(result, rows):
+    tonight = {row: [result(0.9)] for row in rows}
+    announced = judge(tonight, {})[0].wanted
+    for number in range(announced + 1):
+        verdicts = judge(tonight, {row: [result(0.9, n) for n in range(number)] for row in rows})
+        assert {verdict.verdict for verdict in verdicts} == {"too early" if number < announced else "within noise"}
+    assert night_line(judge(tonight, {})[0])[1] == f"too early: wants {announced} earlier trainings"
 
 
 def test_a_row_without_a_past_is_not_judged_and_does_not_keep_others_from_it(result):
     earlier = {"a": [result(0.9 + n / 1000, n) for n in range(4)]}
     old, new = judge({"a": [result(0.3)], "b": [result(0.3)]}, earlier)
     assert (old.verdict, new.verdict, new.earlier) == ("worse", "too early", 0)
+    assert night_line(new)[1] == "too early: wants 1 earlier training"
 
 
 def test_a_row_that_was_not_trained_tonight_has_no_verdict(result):
@@ -118,3 +141,45 @@ def test_nights_are_drawn(result, rows):
     tonight = {row: [result(0.7, 3)] for row in rows}
     drawn = night_plot(tonight, earlier, expected(tonight, earlier), frozenset(rows[:1]), "t")
     assert drawn.startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def axes_of(result, monkeypatch):
+    """Draws nights of rows, so many hours apart, and gives the titles and the ticks of the panels, in order."""
+    drawn = []
+    module = import_module("bloodcell.report.night_plot")  # the package has a function of that name
+    monkeypatch.setattr(module, "png", lambda figure, title: drawn.append((figure, title)) or b"")
+
+    def axes_of(rows, *, worse=(), hours=24, number=3):
+        def at(n):
+            return result(0.8).model_copy(update={"finished": START + n * timedelta(hours=hours)})
+
+        earlier = {row: [at(n) for n in range(number)] for row in rows}
+        night_plot({row: [at(number)] for row in rows}, earlier, {}, frozenset(worse), "t")
+        figure, title = drawn.pop()
+        shown = [axes for axes in figure.axes if axes.get_visible()]
+        ticks = [tick.get_text() for tick in shown[0].get_xticklabels()]
+        return title, [axes.get_title() for axes in shown], ticks
+
+    return axes_of
+
+
+def test_worse_rows_come_first_and_those_left_out_are_counted(axes_of):
+    rows = [f"row-{n}" for n in range(40)]
+    title, shown, _ = axes_of(rows, worse=["row-7", "row-39"])
+    assert title == "t\n16 rows left out"
+    assert shown == ["row-7", "row-39", *(row for row in rows if row != "row-7")][:24]
+    title, shown, _ = axes_of(rows[:24])
+    assert (title, shown) == ("t", rows[:24])
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (24, ["01 Nov", "04 Nov"]),
+        (1, ["01 Nov\n00:00", "01 Nov\n03:00"]),
+        (365 * 24 / 3, ["01 Nov\n2026", "01 Nov\n2027"]),
+    ],
+)
+def test_ticks_tell_the_nights_apart(axes_of, hours, expected):
+    assert axes_of("a", hours=hours)[2] == expected

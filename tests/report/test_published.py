@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from bloodcell import artifacts
+from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.errors import CorruptObjectError, DataError, ObjectNotFoundError, StorageError
 from bloodcell.published import Best, PublishedRun, fetch, find_run, published_runs, summarize
@@ -93,6 +94,18 @@ def test_a_summary_of_failures(store, add):
 
 def test_rows_on_other_test_images_are_not_ranked(store, add):
     assert summarize(store, add("one", "2", split="pooled")).best is None
+
+
+def test_what_a_run_was_before_its_kind_was_kept_is_read(store, add):
+    run = add("one", "1", split="pooled")
+    assert summarize(store, run).marks == ("split=pooled,source",)
+    name = artifacts.grid_run("one", "1", "grid.json")
+    description = artifacts.read_model(store, name, GridRun)
+    store.write(name, description.model_dump_json(exclude={"forced", "overrides", "nightly"}).encode())
+    assert summarize(store, run).marks == ("split=pooled,source",)
+    several = description.model_copy(update={"grid": description.grid.model_copy(update={"seeds": 3})})
+    artifacts.write_model(store, name, several.model_copy(update={"forced": True, "overrides": {"width": 0.25}}))
+    assert summarize(store, run).marks == ("forced", "seeds=3", "split=pooled,source", "width=0.25")
 
 
 def test_a_run_of_another_version_is_told(store, add):

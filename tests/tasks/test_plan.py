@@ -1,10 +1,13 @@
 import pytest
 
 from bloodcell import artifacts
-from bloodcell.config import GridConfig
+from bloodcell.artifacts import LatestRun
+from bloodcell.config import LAST_SEED, GridConfig
 from bloodcell.data.dataset import read_manifest
-from bloodcell.errors import DatasetError, GridError, ObjectNotFoundError
+from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoundError
 from tasks import plan as module
+from tasks import trainings as module_trainings
+from tasks.interrupted import begin
 from tasks.plan import plan
 
 
@@ -90,3 +93,146 @@ def test_a_strict_plan_refuses_leakage_and_writes_nothing(
 def test_a_strict_plan_accepts_a_split_by_source(store, celled, small):
     held = grid(small).model_copy(update={"dataset": "celled"})
     assert plan(store, held, strict=True) == plan(store, held)
+
+
+@pytest.fixture
+def run(store, coloured, small):
+    """Plans a run of a kind and does what it plans: all of it and the report, or the first so many trainings alone."""
+    number = 0
+
+    def run(kind="night", *, only=None, failing=(), name="g", rows=None, first=0, seeds=1):
+        nonlocal number
+        number += 1
+        base = small.model_dump(exclude_defaults=True) | {"seed": first}
+        rows = rows or {"a": {}, "b": B}
+        own = GridConfig(name=name, dataset="coloured", base=base, experiments=rows, seeds=seeds)
+        planned = plan(store, own, force=kind == "forced", another_seed=kind == "night")
+        begun = [training.spec.key for training in planned.runs if training.resumed or not training.done]
+        if kind:
+            begin(store, name, kind, f"run-{number}", begun)
+        to_train = [training for training in planned.runs if not training.done]
+        for training in to_train[:only]:
+            if training.row.name not in failing:
+                store.write(artifacts.experiment(training.spec.key, "result.json"), b"{}")
+        if only is None:
+            artifacts.write_model(store, artifacts.grid_run(name, f"run-{number}", "grid.json"), LatestRun(run_id=""))
+        return planned
+
+    return run
+
+
+B = {"epochs": 3}
+
+
+def trainings(planned, *, done=False, resumed=False) -> list[tuple[str, int]]:
+    """Row and seed of what is to be trained; or of what is done, of another run or of the interrupted one."""
+    return [(it.row.name, it.row.config.seed) for it in planned.runs if (it.done, it.resumed) == (done, resumed)]
+
+
+def test_a_night_goes_on_to_the_seed_after_those_that_any_row_has(run):
+    run("", seeds=3)
+    night = run()
+    assert trainings(night) == [("a", 3), ("b", 3)]
+    assert len(trainings(night, done=True)) == 6
+    assert (night.grid.seeds, night.runs[-1].name) == (4, "b seed 3")
+
+
+def test_a_first_night_trains_the_seeds_that_the_grid_asks_for_and_the_next_ones_one_more(run):
+    assert trainings(run(seeds=2)) == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert trainings(run(seeds=2)) == [("a", 2), ("b", 2)]
+
+
+def test_a_crash_of_the_last_night_is_made_good_and_a_row_that_always_fails_costs_two_trainings(run):
+    for _ in range(3):
+        run()
+    run(failing="b")
+    assert trainings(run()) == [("b", 3), ("a", 4), ("b", 4)]
+    for _ in range(3):
+        run(failing="b")
+    assert trainings(run(failing="b")) == [("b", 7), ("a", 8), ("b", 8)]
+
+
+def test_a_new_row_closes_the_gap_by_a_seed_a_night(run):
+    for _ in range(5):
+        run()
+    rows = {"new": {"epochs": 4}, "a": {}, "b": B}
+    assert trainings(run(rows=rows)) == [("new", 4), ("new", 5), ("a", 5), ("b", 5)]
+    assert trainings(run(rows=rows)) == [("new", 3), ("new", 6), ("a", 6), ("b", 6)]
+    for _ in range(3):
+        run(rows=rows)
+    assert trainings(run(rows=rows)) == [("new", 10), ("a", 10), ("b", 10)]
+
+
+def test_an_interrupted_night_goes_on_with_its_seed_until_it_is_published(run):
+    run()
+    run(only=1)
+    again = run(only=0)
+    assert (trainings(again), trainings(again, resumed=True, done=True)) == ([("b", 1)], [("a", 1)])
+    third = run()
+    assert (trainings(third), trainings(third, resumed=True, done=True)) == ([("b", 1)], [("a", 1)])
+    following = run()
+    assert (trainings(following), trainings(following, resumed=True, done=True)) == ([("a", 2), ("b", 2)], [])
+    assert len(trainings(following, done=True)) == 4
+
+
+def test_an_interrupted_night_had_caught_up_with_an_earlier_seed(run):
+    run()
+    run(failing="b")
+    run(only=1)
+    again = run()
+    assert trainings(again, resumed=True, done=True) == [("b", 1)]
+    assert trainings(again) == [("a", 2), ("b", 2)]
+
+
+def test_a_night_that_trained_all_and_was_not_published_is_still_tonight(run):
+    run()
+    run(only=2)
+    again = run()
+    assert (trainings(again), trainings(again, resumed=True, done=True)) == ([], [("a", 1), ("b", 1)])
+
+
+@pytest.mark.parametrize("other", [{"name": "other", "seeds": 2}, {"seeds": 2}], ids=["another grid", "a plain run"])
+def test_what_another_run_trained_is_no_interrupted_night(run, other):
+    run()
+    run("", only=1, **other)
+    night = run()
+    assert (trainings(night), trainings(night, resumed=True, done=True)) == ([("b", 1), ("a", 2), ("b", 2)], [])
+
+
+def test_an_interrupted_night_of_other_settings_is_not_gone_on_with(run):
+    run()
+    run(only=1)
+    rows = {"a": {"epochs": 5}, "b": {"epochs": 6}}
+    assert trainings(run(rows=rows)) == [("a", 0), ("b", 0)]
+
+
+def test_an_interrupted_forced_run_goes_on_with_its_repeat(run):
+    run("")
+    run("forced", only=1)
+    again = run("forced")
+    assert [training.spec.repeat for training in again.runs] == [1, 1]
+    assert (trainings(again), trainings(again, resumed=True, done=True)) == ([("b", 0)], [("a", 0)])
+    third = run("forced")
+    assert [training.spec.repeat for training in third.runs] == [2, 2]
+    assert len(trainings(third)) == 2
+
+
+def test_a_forced_run_trains_anew_what_an_interrupted_night_had(run):
+    run(only=1)
+    forced = run("forced")
+    assert [(training.spec.repeat, training.done) for training in forced.runs] == [(1, False), (0, False)]
+
+
+def test_a_night_is_not_forced(run, store, coloured, small):
+    with pytest.raises(ConfigError, match="force and nightly are both set"):
+        plan(store, grid(small), force=True, another_seed=True)
+
+
+@pytest.mark.parametrize(("first", "most"), [(0, 2), (LAST_SEED - 1, 1000)])
+def test_a_night_ends_at_the_last_seed_with_a_remedy(run, monkeypatch, first, most):
+    monkeypatch.setattr(module_trainings, "MOST_SEEDS", most)
+    for _ in range(2):
+        run(first=first)
+    with pytest.raises(GridError, match=f"'g' has results of 2 seeds from {first} on") as caught:
+        run(first=first)
+    assert "another first seed" in caught.value.remedy

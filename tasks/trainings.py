@@ -1,0 +1,119 @@
+"""Which trainings a grid run has, and which of them have a result.
+
+Results of an interrupted run that is gone on with are looked at as if they were not there, so that the plan is the one
+which that run had; then they need not be made again.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
+from bloodcell.config import LAST_SEED, MOST_SEEDS, GridRow
+from bloodcell.errors import GridError
+from bloodcell.store import Store
+from tasks.interrupted import AT_ONCE
+
+
+@dataclass(frozen=True)
+class Training:
+    """A row with one of its seeds.
+
+    Attributes:
+        row: The row, with that seed.
+        spec: The experiment it stands for: the repeat that counts, or the one that is to be trained.
+        reused: Whether it has a result of an earlier run.
+        resumed: Whether it has one of the interrupted run that this one goes on with.
+    """
+
+    row: GridRow
+    spec: ExperimentSpec
+    reused: bool
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the store has of a grid's rows.
+
+    Attributes:
+        store: The store.
+        rows: The rows with their first seed, and the experiments that these stand for.
+        interrupted: Keys that the interrupted run trained; empty where there is none.
+    """
+
+    store: Store
+    rows: Sequence[tuple[GridRow, ExperimentSpec]]
+    interrupted: frozenset[str]
+
+    def seed(self, more: int, *, force: bool = False) -> list[Training]:
+        """Every row with the seed that is so many after its first; with `force`, under a repeat without a result."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(partial(self._training, more, force), self.rows))
+
+    def _training(self, more: int, force: bool, planned: tuple[GridRow, ExperimentSpec]) -> Training:
+        row, spec = planned
+        seeded = {"seed": row.config.seed + more}
+        row = row.model_copy(update={"config": row.config.model_copy(update=seeded)})
+        spec = spec.model_copy(update={"config": spec.config.model_copy(update=seeded)})
+        repeats = list(takewhile(self._counts, _repeats(spec)))
+        if repeats and not force:
+            return Training(row, repeats[-1], reused=True, resumed=False)
+        anew = spec.model_copy(update={"repeat": len(repeats)})
+        return Training(row, anew, reused=False, resumed=anew.key in self.interrupted)
+
+    def _counts(self, spec: ExperimentSpec) -> bool:
+        return spec.key not in self.interrupted and artifacts.is_done(self.store, spec.key)
+
+
+def _repeats(spec: ExperimentSpec) -> Iterator[ExperimentSpec]:
+    while True:
+        yield spec
+        spec = spec.model_copy(update={"repeat": spec.repeat + 1})
+
+
+def of_run(lookup: Lookup, seeds: int, *, force: bool) -> list[Training]:
+    """Every row with every seed: the rows with the first, then the rows with the next."""
+    return [training for more in range(seeds) for training in lookup.seed(more, force=force)]
+
+
+def of_night(lookup: Lookup, grid: str, seeds: int) -> list[Training]:
+    """What has a result, every row with tonight's seed, and of the earlier seeds that a row lacks the newest.
+
+    Tonight's seed is the first of which no row has a result: a row that fails every night keeps no other from it. It
+    is several where the grid asks for more than there are yet. So a crash of the last night is made good, and a new
+    row closes the gap by one seed a night rather than train a hundred times in one.
+
+    Args:
+        lookup: The rows.
+        grid: The grid's name.
+        seeds: Trainings that the grid itself asks for.
+
+    Raises:
+        GridError: Each seed that a row may have has a result.
+    """
+    first = lookup.rows[0][0].config.seed
+    most = min(MOST_SEEDS, LAST_SEED - first + 1)
+    earlier: list[list[Training]] = []
+    for number in range(most):
+        tonight = lookup.seed(number)
+        if not any(training.reused for training in tonight):
+            break
+        earlier.append(tonight)
+    else:
+        raise GridError(
+            f"grid {grid!r} has results of {most:,} seeds from {first} on; a row accepts no more",
+            remedy="set another first seed in the grid's base; the nights before still count",
+        )
+    more = [training for number in range(len(earlier) + 1, seeds) for training in lookup.seed(number)]
+    lacking = {training.row.name: training.spec.key for rows in earlier for training in rows if not training.reused}
+    kept = [
+        training
+        for rows in earlier
+        for training in rows
+        if training.reused or training.resumed or training.spec.key == lacking[training.row.name]
+    ]
+    return [*kept, *tonight, *more]
