@@ -1,7 +1,6 @@
 """Every object name, and the values that lie under them."""
 
 import hashlib
-import io
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -14,7 +13,7 @@ from bloodcell.store import Store
 from bloodcell.values import Frozen, ModelT, Name, Sha256, validated
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 SPLITS = ("train", "validation", "test", "seen")
 """Splits whose images are scored, in the order in which they are shown."""
@@ -322,18 +321,6 @@ def read_file(store: Store, result: ExperimentResult, file: str) -> bytes:
             remedy="delete the experiment's folder and run again",
         )
     return data
-
-
-def read_predictions(store: Store, result: ExperimentResult) -> "pd.DataFrame":
-    """The experiment's predictions.parquet, one row an image.
-
-    Raises:
-        ObjectNotFoundError: There is none.
-        CorruptObjectError: Its bytes are not those that the result records.
-    """
-    import pandas as pd
-
-    return pd.read_parquet(io.BytesIO(read_file(store, result, "predictions.parquet")))
 
 
 def write_model(store: Store, name: str, value: Frozen) -> None:

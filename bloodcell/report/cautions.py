@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from bloodcell.artifacts import GridRun, LeakageAudit, NightVerdict
+from bloodcell.config import CHOOSE_TEST
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
 from bloodcell.report.formatting import counted, listed, noun, percent
 from bloodcell.report.nights import night_text
-from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, finished, tested_alike, unfinished
+from bloodcell.report.rows import FinishedRow, Row, finished, tested_alike, unfinished
 
 Caution = tuple[str, str]
 """What it is about in two or three words, and what it means."""

@@ -7,8 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bloodcell.data.sources import majority_label
-
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.integer]
 
@@ -35,11 +33,13 @@ class CellCounts:
             images: With the columns source, label and predicted.
             labels: Classes, in order.
         """
-        number = {label: index for index, label in enumerate(labels)}
+        classes = len(labels)
         cells, names = pd.factorize(images["source"], sort=True)
-        confusion = np.zeros((len(names), len(labels), len(labels)))
-        np.add.at(confusion, (cells, images["label"].map(number), images["predicted"].map(number)), 1)
-        strata = majority_label(images).groupby(cells).first().map(number).to_numpy(np.intp)
+        true, called = (pd.Categorical(images[column], labels).codes for column in ("label", "predicted"))
+        fields = np.bincount((cells * classes + true) * classes + called, minlength=len(names) * classes**2)
+        confusion = fields.reshape(len(names), classes, classes).astype(np.float64)
+        # Of two as frequent the first, as `majority_label` has it: classes are in alphabetical order.
+        strata = confusion.sum(axis=2).argmax(axis=1)
         return cls(np.asarray(names, dtype=object), confusion, strata)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bloodcell.artifacts import GridRun
-from bloodcell.config import ExperimentConfig
+from bloodcell.config import CHOOSE_TEST, ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
 from bloodcell.report.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
-from bloodcell.report.rows import CHOOSE_TEST, FinishedRow, Row, best, finished, varied_fields
+from bloodcell.report.rows import FinishedRow, Row, best, finished, varied_fields
 
 _DEFAULT = ExperimentConfig()
 

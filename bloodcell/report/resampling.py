@@ -4,17 +4,21 @@ Cells: the classes are strata, as the test holds a given number of cells of each
 whole, one fewer than there are, and weighted up (Rao and Wu 1988, "Resampling inference with complex survey data", JASA
 83:231), which makes the variance right also of a class of four cells. Each stratum is resampled by itself, and the sum
 of the variances is the figure's. All runs are resampled alike, so that what a cell does to each of them stays together.
+Where the seed chooses the test, each run is resampled within its own cells, as a class may have few in each. Their mean
+then varies as one run does, times the share of its cells that another run has, plus the rest divided by the runs.
 
 Seeds: the variance of the figure from run to run, less the share of it that comes from single cells that go one way in
 one run and the other in the next, which the resampled cells have already. It is the variance component of a two-way
 layout, cells by seeds, estimated from the mean squares (Searle, Casella and McCulloch 1992, "Variance components",
 section 4.4); none where it would be negative. With one run there is no such variance to see: cells alone count.
 
-The degrees of freedom of the sum are Welch's and Satterthwaite's.
+The degrees of freedom of the sum are Welch's and Satterthwaite's, and no fewer than those of the part that has fewest.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,46 +38,81 @@ class Resampled:
     Attributes:
         values: Shape (runs, figures).
         replicates: Shape (strata, runs, resamples, figures): with the cells of that stratum resampled.
-        freedom: Shape (strata,): cells of the stratum less one.
+        freedom: Shape (strata,): cells of the stratum less one, the mean over the runs.
+        shared: Share of its cells that a run has in common with another; None where all have the same.
     """
+
+    values: Floats
+    replicates: Floats
+    freedom: Floats
+    shared: float | None
+
+    def __sub__(self, other: "Resampled") -> "Resampled":
+        """The differences, run by run and cell by cell; both must come from one call of `resample`."""
+        return replace(self, values=self.values - other.values, replicates=self.replicates - other.replicates)
+
+    def variance(self, figure: int) -> tuple[float, float]:
+        """Of a figure's mean over the runs: the variance over cells and seeds, and its degrees of freedom."""
+        drawn = self.replicates[..., figure]
+        runs, of_one = len(self.values), drawn.var(axis=-1).mean(axis=1)
+        if self.shared is None:
+            by_stratum = drawn.mean(axis=1).var(axis=-1)
+        else:
+            by_stratum = of_one * (self.shared + (1 - self.shared) / runs)
+        total, squares = by_stratum.sum(), (by_stratum**2 / self.freedom).sum()
+        least = self.freedom.min()
+        if runs > 1:
+            between = self.values[:, figure].var(ddof=1) / runs
+            of_single_cells = (of_one.sum() - total) / (runs - 1)
+            total += max(between - of_single_cells, 0.0)
+            squares += between**2 / (runs - 1)
+            least = min(least, runs - 1)
+        # Where all agree, rounding may leave a trace. What is subtracted may leave a sum that is small beside its parts.
+        return (0.0, np.inf) if total < _ROUNDING else (float(total), float(max(total**2 / squares, least)))
+
+
+def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(None)) -> list[Resampled]:
+    """Resample the cells of rows' runs, alike in all that have them.
+
+    Args:
+        rows: Each with its runs by seed, the seeds the same in all rows, and so the cells of each.
+        figures: Which are wanted; of many rows all would fill the memory.
+    """
+    seeds = tuple(rows[0])
+    shared = _shared([rows[0][seed].sources for seed in seeds])
+    together = [seeds] if shared is None else [(seed,) for seed in seeds]
+    parts = [_resampled([[row[seed] for seed in group] for row in rows], figures) for group in together]
+    freedom = np.mean([part.freedom for part in parts], axis=0)
+    values = np.concatenate([part.values for part in parts], axis=1)
+    replicates = np.concatenate([part.replicates for part in parts], axis=2)
+    return [Resampled(own, replicates[:, row], freedom, shared) for row, own in enumerate(values)]
+
+
+def _shared(cells: Sequence[npt.NDArray[np.object_]]) -> float | None:
+    """The mean share of its cells that a run has in common with another; None where all have the same."""
+    if all(np.array_equal(cells[0], other) for other in cells[1:]):
+        return None
+    pairs = permutations(cells, 2)
+    return float(np.mean([np.isin(one, other, assume_unique=True).mean() for one, other in pairs]))
+
+
+class _Part(NamedTuple):
+    """Shapes (rows, runs, figures), (strata, rows, runs, resamples, figures) and (strata,)."""
 
     values: Floats
     replicates: Floats
     freedom: Numbers
 
-    def __sub__(self, other: "Resampled") -> "Resampled":
-        """The differences, run by run and cell by cell; both must come from one call of `resample`."""
-        return Resampled(self.values - other.values, self.replicates - other.replicates, self.freedom)
 
-    def variance(self, figure: int) -> tuple[float, float]:
-        """Of a figure's mean over the runs: the variance over cells and seeds, and its degrees of freedom."""
-        drawn = self.replicates[..., figure]
-        by_stratum = drawn.mean(axis=1).var(axis=-1)
-        total, squares = by_stratum.sum(), (by_stratum**2 / self.freedom).sum()
-        if (runs := len(self.values)) > 1:
-            between = self.values[:, figure].var(ddof=1) / runs
-            of_single_cells = (drawn.var(axis=-1).mean(axis=1).sum() - total) / (runs - 1)
-            total += max(between - of_single_cells, 0.0)
-            squares += between**2 / (runs - 1)
-        # Where all agree, rounding may leave a trace.
-        return (0.0, np.inf) if total < _ROUNDING else (float(total), float(total**2 / squares))
-
-
-def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(None)) -> list[Resampled]:
-    """Resample the cells of rows' runs, of all rows and runs alike.
-
-    Args:
-        rows: Each with its runs by seed.
-        figures: Which are wanted; of many rows all would fill the memory.
-    """
-    confusion, strata = _aligned([run for row in rows for run in row.values()])
+def _resampled(rows: Sequence[Sequence[CellCounts]], figures: slice) -> _Part:
+    """Rows of as many runs each, all on the same cells."""
+    confusion, strata = _aligned([run for row in rows for run in row])
     values = _figures(confusion.sum(axis=1))[..., figures]
-    replicates = np.stack([_of_stratum(confusion, strata == stratum, figures) for stratum in np.unique(strata)])
-    sizes = np.bincount(strata)
-    freedom = np.maximum(sizes[sizes > 0] - 1, 1)
-    ends = np.cumsum([len(row) for row in rows])[:-1]
-    parts = zip(np.split(values, ends), np.split(replicates, ends, axis=1), strict=True)
-    return [Resampled(own, replicated, freedom) for own, replicated in parts]
+    classes = range(confusion.shape[-1])
+    replicates = np.stack([_of_stratum(confusion, strata == label, figures) for label in classes])
+    freedom = np.maximum(np.bincount(strata, minlength=len(classes)) - 1, 1)
+    shape = (len(rows), len(rows[0]))
+    return _Part(values.reshape(*shape, -1), replicates.reshape(len(classes), *shape, *replicates.shape[2:]), freedom)
 
 
 def _aligned(runs: Sequence[CellCounts]) -> tuple[Floats, Numbers]:
@@ -95,12 +134,12 @@ def _of_stratum(confusion: Floats, members: npt.NDArray[np.bool_], figures: slic
     count = own.shape[1]
     random = np.random.default_rng(0)
     drawn = []
-    for start in range(0, _RESAMPLES, step := max(1, _AT_ONCE // count)):
+    for start in range(0, _RESAMPLES, step := max(1, _AT_ONCE // max(count, 1))):
         size = min(step, _RESAMPLES - start)
         if count > 1:
             weights = random.multinomial(count - 1, np.full(count, 1 / count), size) * count / (count - 1)
         else:
-            weights = np.ones((size, 1))  # it is the only cell there is
+            weights = np.ones((size, count))  # none, or the only cell there is
         counts = ((weights @ run + rest).reshape(-1, classes, classes) for run, rest in zip(own, others, strict=True))
         drawn.append(np.stack([_figures(resampled)[..., figures] for resampled in counts]))
     return np.concatenate(drawn, axis=1)

@@ -19,9 +19,6 @@ from bloodcell.report.intervals import RowCells
 STUDY_FIELDS = ("hidden_layers", "dense_units", "learning_rate")
 """The settings that the original study varies: every results table has their columns."""
 
-CHOOSE_TEST = ("split", "test_fraction")
-"""The settings that may choose the test images, beside the seed, which rows share."""
-
 
 class TrainingFailure(NamedTuple):
     """A training that has no result: its seed, and why, in at least one line."""

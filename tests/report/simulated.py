@@ -28,6 +28,7 @@ def row_of_runs(
     noise: float,
     better: float = 0.0,
     common: np.ndarray | None = None,
+    tested: float = 1.0,
 ) -> dict[int, CellCounts]:
     """A row's trainings, by seed.
 
@@ -39,9 +40,11 @@ def row_of_runs(
         noise: Standard deviation of what a seed does to a cell.
         better: Added to the odds.
         common: What is hard about each cell for all rows; half as much again is the row's own.
+        tested: Share of each class's cells that a seed chooses to test on.
     """
     hard = rng.normal(0, cell, len(_NAMES)) if common is None else common + rng.normal(0, cell / 2, len(_NAMES))
-    return {number: _run(rng, ODDS[_LABELS] + better + hard, seed, noise) for number in range(seeds)}
+    odds = ODDS[_LABELS] + better + hard
+    return {number: _run(rng, odds, seed, noise, _chosen(number, tested)) for number in range(seeds)}
 
 
 def rows_of_runs(
@@ -59,9 +62,21 @@ def true_accuracy(rng: np.random.Generator, *, cell: float, seed: float, noise: 
     return float(np.average(recalls, weights=np.multiply(CELLS, IMAGES)))
 
 
-def _run(rng: np.random.Generator, odds: np.ndarray, seed: float, noise: float) -> CellCounts:
-    right = rng.binomial(_SIZES, expit(odds + rng.normal(0, seed) + rng.normal(0, noise, len(odds))))
-    confusion = np.zeros((len(odds), 4, 4))
-    confusion[range(len(odds)), _LABELS, _LABELS] = right
-    confusion[range(len(odds)), _LABELS, (_LABELS + 1) % 4] = _SIZES - right
-    return CellCounts(_NAMES, confusion, _LABELS)
+def _chosen(number: int, share: float) -> np.ndarray:
+    """Which cells a seed tests on: the same in all rows."""
+    rng = np.random.default_rng(number)
+    parts = [
+        rng.choice(np.flatnonzero(label == _LABELS), max(1, round(share * n)), replace=False)
+        for label, n in enumerate(CELLS)
+    ]
+    return np.sort(np.concatenate(parts))
+
+
+def _run(rng: np.random.Generator, odds: np.ndarray, seed: float, noise: float, cells: np.ndarray) -> CellCounts:
+    chances = expit(odds + rng.normal(0, seed) + rng.normal(0, noise, len(odds)))
+    right = rng.binomial(_SIZES, chances)[cells]
+    sizes, labels = _SIZES[cells], _LABELS[cells]
+    confusion = np.zeros((len(cells), 4, 4))
+    confusion[range(len(cells)), labels, labels] = right
+    confusion[range(len(cells)), labels, (labels + 1) % 4] = sizes - right
+    return CellCounts(_NAMES[cells], confusion, labels)

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from bloodcell.report.cells import CellCounts
-from bloodcell.report.intervals import RowCells
+from bloodcell.report.intervals import Interval, RowCells
 from bloodcell.report.resampling import resample
 from tests.report.simulated import row_of_runs, true_accuracy
 
@@ -56,6 +56,10 @@ def test_the_values_are_those_of_scikit_learn():
     )
     assert counts.macro_f1.value == pytest.approx(f1_score(images["label"], images["predicted"], average="macro"))
     assert (counts.accuracy.cells, counts.recall(0).cells, counts.recall(2).cells) == (68, 13, 4)
+
+
+def accuracy_of(runs: dict[int, CellCounts]) -> Interval:
+    return RowCells(runs).accuracy
 
 
 def coverage(rng, trials, truth, **options) -> dict[str, float]:
@@ -111,7 +115,7 @@ def test_a_class_of_one_cell_is_resampled_with_the_smallest_other():
     images = draw(np.random.default_rng(4), cells=(13, 6, 1, 45))
     counts = once(images)
     (resampled,) = resample([counts.runs])
-    assert resampled.freedom.tolist() == [12, 6, 44]
+    assert resampled.freedom.tolist() == [12, 6, 1, 44]
     assert 0 <= counts.accuracy.low < counts.accuracy.value < counts.accuracy.high <= 1
 
 
@@ -154,3 +158,53 @@ def test_trainings_that_are_tested_on_other_cells_are_put_together():
     assert both.accuracy.cells == 2 * 68
     assert both.accuracy.value == pytest.approx((once(one).accuracy.value + once(two).accuracy.value) / 2)
     assert both.accuracy.low < both.accuracy.value < both.accuracy.high
+
+
+@pytest.mark.parametrize(("seed", "noise"), [(0.3, 1.0), (1.0, 1.0)])
+def test_where_seeds_choose_the_cells_the_intervals_cover_as_well(seed, noise):
+    rng = np.random.default_rng(9)
+    truth = true_accuracy(rng, cell=2.0, seed=seed, noise=noise)
+    rows = [row_of_runs(rng, 4, cell=2.0, seed=seed, noise=noise, tested=0.5) for _ in range(100)]
+    held = np.mean([interval.low <= truth <= interval.high for interval in map(accuracy_of, rows)])
+    assert held >= 0.9, held
+
+
+def test_and_more_of_them_narrow_the_intervals_also_of_a_class_of_few_cells():
+    rng = np.random.default_rng(10)
+    rows = [row_of_runs(rng, 10, cell=2.0, seed=0.3, noise=1.0, tested=0.25) for _ in range(10)]
+
+    def width(seeds: int) -> tuple[float, float]:
+        counts = [RowCells({number: row[number] for number in range(seeds)}) for row in rows]
+        spans = [(c.accuracy.high - c.accuracy.low, c.recall(0).high - c.recall(0).low) for c in counts]
+        accuracy, recall = np.mean(spans, axis=0)
+        return float(accuracy), float(recall)
+
+    three, ten = width(3), width(10)
+    assert ten[0] < 0.9 * three[0]
+    assert ten[1] < 0.9 * three[1]
+
+
+def test_trainings_that_call_all_images_one_class_have_no_interval_from_0_to_100():
+    rng, labels = np.random.default_rng(11), np.repeat(np.arange(4), CELLS)
+    names = np.array([f"cell-{number}" for number in range(len(labels))], dtype=object)
+
+    def called(label: int) -> CellCounts:
+        confusion = np.zeros((len(labels), 4, 4))
+        confusion[range(len(labels)), labels, label] = np.array(IMAGES)[labels] + rng.integers(0, 5, len(labels))
+        return CellCounts(names, confusion, labels)
+
+    interval = RowCells({seed: called(label) for seed, label in enumerate((0, 1, 2))}).accuracy
+    assert interval.low > 0.1
+    assert interval.high < 0.4
+
+
+def test_a_test_of_three_cells_a_seed_has_an_interval():
+    names = np.array([f"cell-{number}" for number in range(9)], dtype=object)
+    confusion = np.zeros((9, 4, 4))
+    confusion[:, 0, 0], confusion[:, 0, 1] = range(1, 10), range(9, 0, -1)
+    runs = {
+        seed: CellCounts(names[cells], confusion[cells], np.zeros(3, dtype=int))
+        for seed, cells in enumerate(np.split(np.arange(9), 3))
+    }
+    interval = RowCells(runs).accuracy
+    assert 0 < interval.low < interval.value < interval.high < 1
