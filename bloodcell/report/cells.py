@@ -35,7 +35,7 @@ class CellCounts:
         """
         classes = len(labels)
         cells, names = pd.factorize(images["source"], sort=True)
-        true, called = (pd.Categorical(images[column], labels).codes for column in ("label", "predicted"))
+        true, called = (pd.Index(labels).get_indexer(pd.Index(images[column])) for column in ("label", "predicted"))
         fields = np.bincount((cells * classes + true) * classes + called, minlength=len(names) * classes**2)
         confusion = fields.reshape(len(names), classes, classes).astype(np.float64)
         # Of two as frequent the first, as `majority_label` has it: classes are in alphabetical order.

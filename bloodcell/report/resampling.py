@@ -67,7 +67,7 @@ class Resampled:
             total += max(between - of_single_cells, 0.0)
             squares += between**2 / (runs - 1)
             least = min(least, runs - 1)
-        # Where all agree, rounding may leave a trace. What is subtracted may leave a sum that is small beside its parts.
+        # Where all agree, rounding may leave a trace; and subtracting may leave a sum that is small beside its parts.
         return (0.0, np.inf) if total < _ROUNDING else (float(total), float(max(total**2 / squares, least)))
 
 
