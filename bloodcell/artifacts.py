@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,9 +11,6 @@ from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import CorruptObjectError
 from bloodcell.store import Store
 from bloodcell.values import Frozen, ModelT, Name, Sha256, validated
-
-if TYPE_CHECKING:
-    pass
 
 SPLITS = ("train", "validation", "test", "seen")
 """Splits whose images are scored, in the order in which they are shown."""
@@ -217,13 +214,16 @@ class LatestRun(Frozen):
 
 
 class BegunRun(Frozen):
-    """What a run of a grid set out to train: the object grids/<name>/night.json, and forced.json of a forced run.
-
-    It is of the newest such run; while that has no grid.json, the run was interrupted, or goes on.
-    """
+    """What a run of a grid set out to train; while it has no grid.json, it was interrupted, or goes on."""
 
     run_id: str
     keys: tuple[str, ...]
+
+
+class BegunRuns(Frozen):
+    """The nights without a report: the object grids/<name>/night.json, and forced.json of the forced runs."""
+
+    runs: tuple[BegunRun, ...]
 
 
 class GridRun(Frozen):

@@ -63,7 +63,7 @@ def plan(
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
         CorruptObjectError: The dataset's manifest is not the one recorded.
-        DatasetError: A strict plan has leakage, or source cells are unknown; nothing was written.
+        DatasetError: A strict plan has leakage, or source cells are unknown.
         WeightsError: A weights file is missing or not the one named.
         ConfigError: Both `force` and `another_seed` are asked for.
         GridError: Two rows turn out to be one experiment, or no seed is left.

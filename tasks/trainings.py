@@ -66,7 +66,9 @@ class Lookup:
         return Training(row, anew, reused=False, resumed=anew.key in self.interrupted)
 
     def _counts(self, spec: ExperimentSpec) -> bool:
-        return spec.key not in self.interrupted and artifacts.is_done(self.store, spec.key)
+        if spec.key in self.interrupted:  # a repeat after it, and it is no more the newest
+            return artifacts.is_done(self.store, spec.model_copy(update={"repeat": spec.repeat + 1}).key)
+        return artifacts.is_done(self.store, spec.key)
 
 
 def _repeats(spec: ExperimentSpec) -> Iterator[ExperimentSpec]:

@@ -8,7 +8,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
 from bloodcell.report.formatting import counted, listed, noun, percent
 from bloodcell.report.nights import night_text
-from bloodcell.report.rows import FinishedRow, Row, finished, tested_alike, unfinished
+from bloodcell.report.rows import FinishedRow, Row, finished, ranked, tested_alike, unfinished
 
 Caution = tuple[str, str]
 """What it is about in two or three words, and what it means."""
@@ -40,9 +40,14 @@ def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
         names = listed([row.name for row in failed])
         have = f"{len(failed)} of {counted(len(rows), 'row')} ended without a result: {names}. The reasons stand below."
         yield "Failed rows", have
-    if lost := [row for row in finished(rows) if row.failures]:
+    done = finished(rows)
+    if lost := [row for row in done if row.failures]:
         some = listed([f"{row.name} ({counted(len(row.failures), 'training')})" for row in lost])
-        yield "Failed trainings", f"These rows lost trainings, and may not be ranked with the others: {some}."
+        yield "Failed trainings", f"These rows lost trainings: {some}."
+    if fewer := [row for row in done if row not in ranked(done)]:
+        some = listed([f"{row.name} ({len(row.seeds)})" for row in fewer])
+        every = len({seed for row in done for seed in row.seeds})
+        yield "Not ranked", f"These rows have fewer trainings than the {every} of the grid, and so no rank: {some}."
 
 
 def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit]) -> Iterator[Caution]:

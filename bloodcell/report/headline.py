@@ -9,7 +9,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
 from bloodcell.report.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
-from bloodcell.report.rows import FinishedRow, Row, best, finished, varied_fields
+from bloodcell.report.rows import FinishedRow, Row, best, finished, tested_alike, varied_fields
 
 _DEFAULT = ExperimentConfig()
 
@@ -39,7 +39,9 @@ def distinction(run: GridRun, rows: Sequence[Row]) -> str:
         )
     seeds = sorted({outcome.config.seed for outcome in run.rows})
     if len(seeds) > 1:
-        sentences.append(f"Each row is trained {len(seeds)} times, with seeds {runs_text(seeds)}.")
+        least = min(len(row.outcomes) for row in rows)
+        times = str(len(seeds)) if least == len(seeds) else f"{least} to {len(seeds)}"
+        sentences.append(f"Each row is trained {times} times, with seeds {runs_text(seeds)}.")
     config = rows[0].config
     same = {"seed", "weights_sha256", "backbone", *varied_fields(rows)}
     fields = [field for field in ExperimentConfig.model_fields if field not in same]
@@ -70,7 +72,11 @@ def headline(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> H
     if not done:
         return Headline("", "", f"None of the {counted(len(rows), 'row')} has a result.")
     winners = best(done)
-    return _of_winners(winners, done, info, compared) if winners else _of_each_test(done)
+    if winners:
+        return _of_winners(winners, done, info, compared)
+    if tested_alike(done):
+        return Headline("", "", "No row has a result of every seed, so none of them is called the best.")
+    return _of_each_test(done)
 
 
 def _of_winners(

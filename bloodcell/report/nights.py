@@ -64,7 +64,7 @@ def judge(tonight: Trainings, earlier: Trainings) -> tuple[NightVerdict, ...]:
     judged = [row for row in rows if earlier.get(row)]
     noise = _noise({row: (tonight[row], earlier[row]) for row in judged})
     if noise is None:
-        wanted = 1 + math.ceil(_FEWEST / max(1, len(judged or rows)))
+        wanted = 1 + math.ceil(_FEWEST / max(1, len(rows)))
         return tuple(_verdict(row, tonight[row], earlier.get(row, ()), None, wanted) for row in rows)
     odds = dict(zip(judged, corrected([_p(tonight[row], earlier[row], row, noise) for row in judged]), strict=True))
     return tuple(_verdict(row, tonight[row], earlier.get(row, ()), p=odds.get(row)) for row in rows)

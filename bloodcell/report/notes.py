@@ -6,7 +6,7 @@ from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import runs_text
-from bloodcell.report.rows import Row, best, finished
+from bloodcell.report.rows import Row, best, finished, tested_alike
 
 
 def seen(rows: Sequence[Row], info: DatasetInfo) -> str:
@@ -24,7 +24,8 @@ def bold(rows: Sequence[Row]) -> str:
     done = finished(rows)
     if not done or best(done):
         return f"{changed}, the highest accuracy and the least learning time."
-    return f"{changed}, and the least learning time. No accuracy is bold, as the rows were tested on different images."
+    why = "no row has a result of every seed" if tested_alike(done) else "the rows were tested on different images"
+    return f"{changed}, and the least learning time. No accuracy is bold, as {why}."
 
 
 def several(rows: Sequence[Row]) -> str:
@@ -45,7 +46,9 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
     sentences = []
     seeds = sorted({seed for row in done for seed in row.seeds})
     if len(seeds) > 1:
-        sentences.append(f"Figures are means over the trainings with seeds {runs_text(seeds)}.")
+        least = min(len(row.results) for row in done)
+        each = "" if least == len(seeds) else " that a row has"
+        sentences.append(f"Figures are means over the trainings with seeds {runs_text(seeds)}{each}.")
     if any("test" in row.cells for row in done):
         over = "source cells and seeds" if len(seeds) > 1 else "source cells"
         sentences.append(f"Intervals are over {over}.")

@@ -17,7 +17,6 @@ The degrees of freedom of the sum are Welch's and Satterthwaite's, and no fewer 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +37,7 @@ class Resampled:
     Attributes:
         values: Shape (runs, figures).
         replicates: Shape (strata, runs, resamples, figures): with the cells of that stratum resampled.
-        freedom: Shape (strata,): cells of the stratum less one, the mean over the runs.
+        freedom: Shape (strata,): cells of the stratum less one, the mean over the runs; NaN of a stratum without cells.
         shared: Share of its cells that a run has in common with another; None where all have the same.
     """
 
@@ -59,8 +58,8 @@ class Resampled:
             by_stratum = drawn.mean(axis=1).var(axis=-1)
         else:
             by_stratum = of_one * (self.shared + (1 - self.shared) / runs)
-        total, squares = by_stratum.sum(), (by_stratum**2 / self.freedom).sum()
-        least = self.freedom.min()
+        total, squares = by_stratum.sum(), np.nansum(by_stratum**2 / self.freedom)
+        least = float(np.nanmin(self.freedom))
         if runs > 1:
             between = self.values[:, figure].var(ddof=1) / runs
             of_single_cells = (of_one.sum() - total) / (runs - 1)
@@ -82,7 +81,9 @@ def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(No
     shared = _shared([rows[0][seed].sources for seed in seeds])
     together = [seeds] if shared is None else [(seed,) for seed in seeds]
     parts = [_resampled([[row[seed] for seed in group] for row in rows], figures) for group in together]
-    freedom = np.mean([part.freedom for part in parts], axis=0)
+    sizes = np.array([part.sizes for part in parts])
+    having = (sizes > 0).sum(axis=0)
+    freedom = np.where(having, np.maximum(sizes.sum(axis=0) / np.maximum(having, 1) - 1, 1), np.nan)
     values = np.concatenate([part.values for part in parts], axis=1)
     replicates = np.concatenate([part.replicates for part in parts], axis=2)
     return [Resampled(own, replicates[:, row], freedom, shared) for row, own in enumerate(values)]
@@ -92,8 +93,11 @@ def _shared(cells: Sequence[npt.NDArray[np.object_]]) -> float | None:
     """The mean share of its cells that a run has in common with another; None where all have the same."""
     if all(np.array_equal(cells[0], other) for other in cells[1:]):
         return None
-    pairs = permutations(cells, 2)
-    return float(np.mean([np.isin(one, other, assume_unique=True).mean() for one, other in pairs]))
+    numbers = np.unique(np.concatenate(cells), return_inverse=True)[1]
+    has = np.zeros((len(cells), numbers.max() + 1))
+    has[np.repeat(np.arange(len(cells)), [len(own) for own in cells]), numbers] = 1
+    common = has @ has.T / has.sum(axis=1, keepdims=True)
+    return float(common[~np.eye(len(cells), dtype=bool)].mean())
 
 
 class _Part(NamedTuple):
@@ -101,7 +105,7 @@ class _Part(NamedTuple):
 
     values: Floats
     replicates: Floats
-    freedom: Numbers
+    sizes: Numbers
 
 
 def _resampled(rows: Sequence[Sequence[CellCounts]], figures: slice) -> _Part:
@@ -110,9 +114,9 @@ def _resampled(rows: Sequence[Sequence[CellCounts]], figures: slice) -> _Part:
     values = _figures(confusion.sum(axis=1))[..., figures]
     classes = range(confusion.shape[-1])
     replicates = np.stack([_of_stratum(confusion, strata == label, figures) for label in classes])
-    freedom = np.maximum(np.bincount(strata, minlength=len(classes)) - 1, 1)
+    sizes = np.bincount(strata, minlength=len(classes))
     shape = (len(rows), len(rows[0]))
-    return _Part(values.reshape(*shape, -1), replicates.reshape(len(classes), *shape, *replicates.shape[2:]), freedom)
+    return _Part(values.reshape(*shape, -1), replicates.reshape(len(classes), *shape, *replicates.shape[2:]), sizes)
 
 
 def _aligned(runs: Sequence[CellCounts]) -> tuple[Floats, Numbers]:

@@ -65,8 +65,8 @@ def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, 
     if _width(widest) > _width(_widest(pairs)):
         pairs.append(widest)
     found = [(pair, difference) for pair in pairs if (difference := compared.between(*pair))]
-    least = sorted((abs(difference.change) for _, difference in found), reverse=True)[:MOST_LISTED][-1:]
-    kept = [(pair, difference) for pair, difference in found if abs(difference.change) >= least[0]][:MOST_LISTED]
+    widest_first = sorted(range(len(found)), key=lambda index: -abs(found[index][1].change))
+    kept = (found[index] for index in sorted(widest_first[:MOST_LISTED]))
     return tuple(_difference_text(pair, field, difference, compared) for pair, difference in kept)
 
 
@@ -74,7 +74,7 @@ def _difference_text(pair: Pair, field: str, found: Comparison, compared: Compar
     """A difference with its interval and whether the two are tied; where the two seem to disagree, why they do not."""
     interval = f"{points(found.change)} percentage points, 95% interval {points(found.low)} to {points(found.high)}"
     text = f"{_from_to(pair, field)}: {interval}, {odds_text(found.p)}; {'tied' if found.tied else 'apart'}"
-    if found.tied and not found.low <= 0 <= found.high:
+    if found.tied and not found.low <= 0 <= found.high and len(compared.pairs) > 1:
         text += f", since p allows for all {len(compared.pairs):,} comparisons, and the interval for this one alone"
     return text
 

@@ -48,10 +48,17 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
 def test_a_row_that_lost_a_training_is_named(make, figures, grid):
     twice = grid.model_copy(update={"seeds": 2})
     text = make(twice, {"a": figures(0.8), "b": [figures(0.9), "out of memory"]}, sources=KNOWN).opening
-    assert (
-        "**Failed trainings**: These rows lost trainings, and may not be ranked with the others: b (1 training)."
-        in text
-    )
+    assert "**Failed trainings**: These rows lost trainings: b (1 training)." in text
+    assert "**Not ranked**: These rows have fewer trainings than the 2 of the grid, and so no rank: b (1)." in text
+
+
+def test_rows_that_each_lost_another_training_are_not_said_to_have_other_tests(make, figures, grid):
+    twice = grid.model_copy(update={"seeds": 2})
+    outcomes = {"a": ["out of memory", figures(0.8)], "b": [figures(0.9), "out of memory"]}
+    text = make(twice, outcomes, sources=KNOWN).markdown
+    assert "No row has a result of every seed, so none of them is called the best." in text
+    assert "No accuracy is bold, as no row has a result of every seed." in text
+    assert "different images" not in text
 
 
 @pytest.mark.parametrize(("accuracies", "sources", "told"), [((0.25, 0.2), None, True), ((0.3, 0.2), None, False),

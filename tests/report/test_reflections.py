@@ -128,6 +128,12 @@ def test_of_many_differences_the_widest_are_listed(make, figures):
     assert "from 2 to 3 hidden layers" in steps(found)
 
 
+def test_and_the_widest_are_listed_also_where_the_others_are_all_alike(make, figures):
+    (found,) = reflections(layers(make, figures, [0.3] * 15 + [0.6, 0.9]))
+    assert len(found.differences) == 12
+    assert {"from 14 to 15 hidden layers", "from 15 to 16 hidden layers"} <= set(steps(found))
+
+
 def test_many_values_are_told_by_their_range(make, figures):
     (found,) = reflections(layers(make, figures, [0.3 + 0.4 * (n % 2) for n in range(17)]))
     assert found.accuracy == (

@@ -1,7 +1,9 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from bloodcell import artifacts
-from bloodcell.artifacts import LatestRun
+from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.config import LAST_SEED, GridConfig
 from bloodcell.data.dataset import read_manifest
 from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoundError
@@ -98,7 +100,30 @@ def test_a_strict_plan_accepts_a_split_by_source(store, celled, small):
 @pytest.fixture
 def run(store, coloured, small):
     """Plans a run of a kind and does what it plans: all of it and the report, or the first so many trainings alone."""
-    number = 0
+    number = 10  # of two digits, as ids are compared as text
+
+    def outcome(training) -> RowOutcome:
+        status = "reused" if training.done and not training.resumed else "trained"
+        failed = not store.exists(artifacts.experiment(training.spec.key, "result.json"))
+        return RowOutcome(
+            name=training.row.name,
+            key=training.spec.key,
+            config=training.spec.config,
+            changed=training.row.changed,
+            status="failed" if failed else status,
+        )
+
+    def published(planned) -> GridRun:
+        return GridRun(
+            run_id=f"run-{number}",
+            grid=planned.grid,
+            dataset=planned.dataset.name,
+            dataset_version=planned.dataset.version,
+            code_version="c" * 16,
+            rows=tuple(map(outcome, planned.runs)),
+            started=datetime(2026, 1, 1, tzinfo=UTC),
+            finished=datetime(2026, 1, 1, tzinfo=UTC),
+        )
 
     def run(kind="night", *, only=None, failing=(), name="g", rows=None, first=0, seeds=1):
         nonlocal number
@@ -115,7 +140,7 @@ def run(store, coloured, small):
             if training.row.name not in failing:
                 store.write(artifacts.experiment(training.spec.key, "result.json"), b"{}")
         if only is None:
-            artifacts.write_model(store, artifacts.grid_run(name, f"run-{number}", "grid.json"), LatestRun(run_id=""))
+            artifacts.write_model(store, artifacts.grid_run(name, f"run-{number}", "grid.json"), published(planned))
         return planned
 
     return run
@@ -204,6 +229,40 @@ def test_an_interrupted_night_of_other_settings_is_not_gone_on_with(run):
     run(only=1)
     rows = {"a": {"epochs": 5}, "b": {"epochs": 6}}
     assert trainings(run(rows=rows)) == [("a", 0), ("b", 0)]
+
+
+def test_a_night_of_other_settings_between_takes_nothing_from_an_interrupted_one(run):
+    run()
+    run(only=1)
+    run(rows={"a": {"epochs": 5}, "b": {"epochs": 6}})
+    again = run()
+    assert (trainings(again), trainings(again, resumed=True, done=True)) == ([("b", 1)], [("a", 1)])
+
+
+def test_what_a_plain_run_has_reported_since_is_no_more_the_interrupted_nights(run):
+    run()
+    run(only=0)
+    run("", seeds=2)
+    night = run()
+    assert (trainings(night), trainings(night, resumed=True, done=True)) == ([("a", 2), ("b", 2)], [])
+
+
+def test_what_was_trained_anew_since_counts_before_an_interrupted_nights(run):
+    run()
+    run(only=1)
+    run("forced", only=1, seeds=2)
+    run("forced", seeds=2)
+    night = run()
+    assert trainings(night, resumed=True, done=True) == []
+
+
+def test_a_forced_run_does_not_go_on_with_what_was_reported_since(run):
+    run("")
+    run("forced", only=1)
+    run("")
+    forced = run("forced")
+    assert [training.spec.repeat for training in forced.runs] == [2, 1]
+    assert len(trainings(forced)) == 2
 
 
 def test_an_interrupted_forced_run_goes_on_with_its_repeat(run):
