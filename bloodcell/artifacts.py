@@ -221,7 +221,7 @@ class BegunRun(Frozen):
 
 
 class BegunRuns(Frozen):
-    """The nights without a report: the object grids/<name>/night.json, and forced.json of the forced runs."""
+    """The newest night and those that left no report: the object grids/<name>/night.json; forced runs: forced.json."""
 
     runs: tuple[BegunRun, ...]
 
@@ -267,7 +267,7 @@ def latest_grid_run(grid: str) -> str:
 
 
 def begun_run(grid: str, kind: Begun) -> str:
-    """Name of what the newest night of a grid, or forced run, set out to train."""
+    """Name of what the nights of a grid, or its forced runs, set out to train."""
     return f"grids/{grid}/{kind}.json"
 
 

@@ -44,7 +44,8 @@ def _of_data(rows: Sequence[Row], info: DatasetInfo) -> Iterator[Caution]:
     if lost := [row for row in done if row.failures]:
         some = listed([f"{row.name} ({counted(len(row.failures), 'training')})" for row in lost])
         yield "Failed trainings", f"These rows lost trainings: {some}."
-    if fewer := [row for row in done if row not in ranked(done)]:
+    in_rank = {row.name for row in ranked(done)}
+    if fewer := [row for row in done if row.name not in in_rank]:
         some = listed([f"{row.name} ({len(row.seeds)})" for row in fewer])
         every = len({seed for row in done for seed in row.seeds})
         yield "Not ranked", f"These rows have fewer trainings than the {every} of the grid, and so no rank: {some}."

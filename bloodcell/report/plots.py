@@ -21,6 +21,7 @@ _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
 # Two intervals lie on one line: the wide one shows on both sides of the narrow one.
 _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, "seen": {"linewidth": 1.4}}
+
 MOST_NAMES = 40
 """Rows whose names the comparison has room for."""
 

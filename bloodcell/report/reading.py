@@ -54,10 +54,9 @@ def read_rows(
     """
     pictured = _pictured(run, results)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(partial(_read_run, store, pictured), results.values()))
-    cells, diagnostics = (
-        (dict(zip(results, parts, strict=True)) for parts in zip(*read, strict=True)) if read else ({}, {})
-    )
+        read = dict(zip(results, pool.map(partial(_read_run, store, pictured), results.values()), strict=True))
+    cells = {key: counts for key, (counts, _) in read.items()}
+    diagnostics = {key: shown for key, (_, shown) in read.items()}
     return rows_of(run, info, results, cells, diagnostics)
 
 
