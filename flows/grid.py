@@ -186,9 +186,12 @@ def main(
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """Stop what runs and end: Ctrl-C has ended the temporary server too, and Prefect would wait for it in vain."""
+    """Stop what runs and end: a terminal's Ctrl-C has ended the temporary server too, and Prefect would wait in vain."""
+    from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
+
     for runner in _INTERRUPTIBLE:
         runner.stop()
+    SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
     click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
     os._exit(128 + number)
 

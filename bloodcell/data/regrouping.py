@@ -42,7 +42,10 @@ class Grouping(Frozen):
     alone: int = Field(description="Images that match no other.")
     sizes: tuple[int, float, int] = Field(description="Images of the smallest, the median and the largest group.")
     links: int = Field(description="Pairs of images that hold the groups together.")
-    cells: dict[str, dict[str, int]] = Field(description="Groups and lone images by declared split and label.")
+    cells: dict[str, int] = Field(description="Groups and lone images by declared split.")
+    labels: dict[str, dict[str, int]] = Field(
+        description="The same by label, too: one with images of two labels counts with each."
+    )
     disagreements: tuple[Disagreement, ...] = Field(description="Linked pairs whose labels differ.")
     mixed: tuple[str, ...] = Field(description="Sources with images of two labels.")
     spanning: tuple[str, ...] = Field(description="Sources with images in both TRAIN and TEST.")
@@ -53,10 +56,10 @@ class Grouping(Frozen):
         lines = [f"{self.groups:,} groups of {smallest:,} to {largest:,} images, {middle:g} in the median"]
         lines.append(f"{self.alone:,} images that match no other")
         for declared, cells in self.cells.items():
-            counts = ", ".join(f"{label} {count}" for label, count in cells.items())
-            lines.append(f"  {declared or 'all'}: {sum(cells.values()):,} cells ({counts})")
-        lines.append(f"{len(self.spanning):,} groups with images in both TRAIN and TEST")
-        lines.append(f"{len(self.mixed):,} groups with images of two labels")
+            counts = ", ".join(f"{label} {count}" for label, count in self.labels[declared].items())
+            lines.append(f"  {declared or 'all'}: {cells:,} cells ({counts})")
+        lines.append(f"groups with images in both TRAIN and TEST: {len(self.spanning):,}")
+        lines.append(f"groups with images of two labels, counted above with each: {len(self.mixed):,}")
         by_labels: dict[tuple[str, ...], list[Disagreement]] = {}
         for pair in self.disagreements:
             by_labels.setdefault(tuple(sorted(pair.labels)), []).append(pair)
@@ -127,7 +130,8 @@ def summarize(manifest: pd.DataFrame, found: Groups) -> Grouping:
     """What was found, of a manifest with the sources in it."""
     sizes = manifest["source"].value_counts()
     groups = sorted(sizes[sizes > 1])
-    cells = manifest.groupby(["declared", "label"])["source"].nunique()
+    cells = manifest.groupby("declared")["source"].nunique()
+    labels = manifest.groupby(["declared", "label"])["source"].nunique()
     label, path = manifest["label"], manifest["path"]
     tested = manifest[manifest["declared"].isin(["TRAIN", "TEST"])]
     return Grouping(
@@ -135,7 +139,8 @@ def summarize(manifest: pd.DataFrame, found: Groups) -> Grouping:
         alone=int((sizes == 1).sum()),
         sizes=(int(groups[0]), median(groups), int(groups[-1])) if groups else (0, 0.0, 0),
         links=len(found.links),
-        cells={str(declared): rows.droplevel(0).to_dict() for declared, rows in cells.groupby(level=0)},
+        cells=cells.to_dict(),
+        labels={str(declared): rows.droplevel(0).to_dict() for declared, rows in labels.groupby(level=0)},
         disagreements=tuple(
             Disagreement(first=path[a], second=path[b], labels=(label[a], label[b]))
             for a, b in sorted((pair.first, pair.second) for pair in found.links)

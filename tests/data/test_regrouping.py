@@ -44,7 +44,8 @@ def test_a_version_that_names_the_sources_is_published_beside_the_old_one(store,
     assert read_manifest(store, before)["source"].nunique() == 19  # left as it was
 
     assert (found.groups, found.alone, found.sizes) == (6, 0, (3, 3, 4))
-    assert found.cells == {"TEST": {"EOS": 2, "MONO": 1}, "TRAIN": {"EOS": 2, "MONO": 3}}
+    assert found.labels == {"TEST": {"EOS": 2, "MONO": 1}, "TRAIN": {"EOS": 2, "MONO": 3}}
+    assert found.cells == {"TEST": 3, "TRAIN": 4}  # one of TRAIN has images of two labels
     assert found.mixed == (manifest.loc[manifest["path"] == "TRAIN/MONO/2-3.jpeg", "source"].item(),)
     assert found.spanning == (manifest.loc[manifest["path"] == "TEST/EOS/0-2.jpeg", "source"].item(),)
     assert {pair.labels for pair in found.disagreements} <= {("EOS", "MONO"), ("MONO", "EOS")}
@@ -77,10 +78,12 @@ def test_a_damaged_shard_is_refused(store, folder_of, smears):
 def test_the_summary_says_which_labels_disagree():
     pairs = [("a", "b"), ("a", "c")]
     found = Grouping(
-        groups=2, alone=3, sizes=(2, 2.5, 3), links=4, cells={"": {"EOS": 2}}, mixed=("x",), spanning=(),
+        groups=2, alone=3, sizes=(2, 2.5, 3), links=4, cells={"": 5}, labels={"": {"EOS": 3, "MONO": 3}},
+        mixed=("x",), spanning=(),
         disagreements=tuple(Disagreement(first=a, second=b, labels=("EOS", "MONO")) for a, b in pairs),
     )  # fmt: skip
     text = "\n".join(found.lines())
     assert "2 groups of 2 to 3 images, 2.5 in the median" in text
     assert "3 images that match no other" in text
+    assert "all: 5 cells (EOS 3, MONO 3)" in text
     assert "EOS and MONO: 2 pairs, as a and b" in text
