@@ -37,6 +37,8 @@ def distinction(run: GridRun, rows: Sequence[Row]) -> str:
             if run.nightly == "restart"
             else "It is a night: its new trainings are compared with those of the nights before."
         )
+    if run.forced:
+        sentences.append("It was forced: it trained anew what had a result.")
     seeds = sorted({outcome.config.seed for outcome in run.rows})
     if len(seeds) > 1:
         least = min(len(row.outcomes) for row in rows)

@@ -24,15 +24,15 @@ def bold(rows: Sequence[Row]) -> str:
     changed = "Bold: the settings in which a row differs from the first"
     done = finished(rows)
     ranked = not done or best(done)
-    bold = [changed]
+    parts = [changed]
     if ranked:
-        bold.append("the highest accuracy")
+        parts.append("the highest accuracy")
     if not machine_differences(done):
-        bold.append("the least learning time")
+        parts.append("the least learning time")
     if ranked:
-        return f"{listed(bold)}."
+        return f"{listed(parts)}."
     why = "no row has a result of every seed" if tested_alike(done) else "the rows were tested on different images"
-    return f"{listed(bold)}. No accuracy is bold, as {why}."
+    return f"{listed(parts)}. No accuracy is bold, as {why}."
 
 
 def several(rows: Sequence[Row]) -> str:
@@ -59,7 +59,10 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
     if any("test" in row.cells for row in done):
         over = "source cells and seeds" if len(seeds) > 1 else "source cells"
         sentences.append(f"Intervals are over {over}.")
-    if compared.pairs:
+    winners = best(done)
+    if winners and compared.pairs:
+        sentences.append("Against Best: how far a row's accuracy lies from the best, in percentage points.")
+    if any(compared.tied(winners[0], row) for row in done if winners and row not in winners):
         every = "" if len(compared.pairs) == 1 else f" for all {len(compared.pairs):,} comparisons together"
         by = "cell by cell and seed by seed" if len(seeds) > 1 else "cell by cell"
         sentences.append(f"Tied: not to be told apart, {by}, at 5%{every}.")

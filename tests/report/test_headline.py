@@ -112,6 +112,9 @@ def test_the_title_tells_a_split_and_a_night_from_the_plain_grid(make, figures, 
     assert "It is a night: its new trainings are compared with those of the nights before." in night.opening
     anew = replace(plain, run=plain.run.model_copy(update={"nightly": "restart"}))
     assert "It is a night that starts anew: no night before it counts." in anew.opening
+    assert "forced" not in plain.opening
+    forced = replace(plain, run=plain.run.model_copy(update={"forced": True}))
+    assert f"run {plain.run.run_id}. It was forced: it trained anew what had a result.\n" in forced.opening
 
 
 def test_settings_that_are_not_the_default_stand_beneath_the_headline(make, figures, grid):
