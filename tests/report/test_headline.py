@@ -121,8 +121,13 @@ def test_a_row_trained_several_times_is_the_mean_of_its_trainings(make, figures,
     thrice = grid.model_copy(update={"seeds": 3})
     outcomes = {"a": figures(0.3), "b": [figures(0.8), figures(0.95), figures(0.8)]}
     text = make(thrice, outcomes, sources=KNOWN).markdown
-    assert "counts, where each image and each cell counts once a training, so that 4 in 3 trainings are 12, and" in text
-    assert "counts, where each image counts once a training, so that" in make(thrice, outcomes).markdown
+    assert (
+        "counts, where each image and each cell counts once a training, so that 4 cells in 3 trainings are 12" in text
+    )
+    assert (
+        "counts, where each image counts once a training, so that 4 images in 3 trainings are 12, and"
+        in make(thrice, outcomes).markdown
+    )
     assert "Best mean test accuracy: **85.00% by b**" in text
     assert "2,500 test images of 71 source cells, the mean of 3 trainings: 95% interval over cells and seeds" in text
     assert "The other row is worse." in text
