@@ -13,6 +13,7 @@ from bloodcell.report.cautions import cautions
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import cells_note
 from bloodcell.report.formatting import setting_text
+from bloodcell.report.machines import machine_differences
 from bloodcell.report.night_plot import night_plot
 from bloodcell.report.nights import Trainings, expected, night_line, trained_in
 from bloodcell.report.reflections import reflect
@@ -130,12 +131,13 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "most_listed": MOST_LISTED,
         "intervals": any(row.cells for row in finished(rows)),
         "named": len(finished(rows)) <= plots.MOST_NAMES,
+        "times_compare": not machine_differences(finished(rows)),
         "bold": notes.bold(rows),
         "architecture": notes.architecture(rows),
         "cells_note": cells_note(rows),
         "seen": notes.seen(rows, info),
         "several": notes.several(rows),
-        "runs": notes.runs(rows),
+        "runs": notes.runs(compared),
         "calibrated": any(row.diagnostics.calibration for row in finished(rows)),
         "train_figures": notes.train_figures(rows),
         "reflections": reflections,

@@ -7,14 +7,12 @@ from bloodcell.config import CHOOSE_TEST
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
 from bloodcell.report.formatting import counted, listed, noun, percent
+from bloodcell.report.machines import machine_differences
 from bloodcell.report.nights import night_text
 from bloodcell.report.rows import FinishedRow, Row, finished, ranked, tested_alike, unfinished
 
 Caution = tuple[str, str]
 """What it is about in two or three words, and what it means."""
-
-_MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads"}
-"""What learning time depends on beside the settings, by key of the environment."""
 
 
 def cautions(rows: Sequence[Row], info: DatasetInfo, run: GridRun) -> tuple[Caution, ...]:
@@ -79,7 +77,7 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
         fields = [field for field in CHOOSE_TEST if len({getattr(row.config, field) for row in done}) > 1]
         choose = f"{listed([noun(field) for field in fields])}, which {'choose' if len(fields) > 1 else 'chooses'}"
         yield "Different test images", f"Rows differ in {choose} the test images: their test figures do not compare."
-    if differences := list(_machine_differences(done)):
+    if differences := machine_differences(done):
         yield "Learning times do not compare", f"Rows ran under different conditions: {'; '.join(differences)}."
 
 
@@ -106,11 +104,3 @@ def _without_looking(done: Sequence[FinishedRow]) -> Caution | None:
         return None
     alike = f"To call every test image {commonest.label} is right for {percent(share)}"
     return "No better than one answer for all", f"{alike}; no row is known to do better."
-
-
-def _machine_differences(done: Sequence[FinishedRow]) -> Iterator[str]:
-    for key, name in _MACHINE.items():
-        results = [result for row in done for result in row.results]
-        values = dict.fromkeys(str(result.environment.get(key) or "not recorded") for result in results)
-        if len(values) > 1:
-            yield f"{name} {listed(list(values))}"

@@ -10,6 +10,9 @@ from bloodcell.report.rows import FinishedRow, Row, finished
 Line = tuple[str, str, str, str]
 """What it is, its value, its 95% interval, and the number of source cells behind it."""
 
+_WIDE = 0.5
+"""Of an interval that is explained, as a share of the whole scale."""
+
 
 def interval_lines(row: FinishedRow) -> tuple[Line, ...]:
     """The test figures, and the difference between cells that were seen in training and new ones.
@@ -22,6 +25,18 @@ def interval_lines(row: FinishedRow) -> tuple[Line, ...]:
 def interval_text(interval: Interval) -> str:
     """`81.20% to 92.45%`."""
     return f"{percent(interval.low)} to {percent(interval.high)}"
+
+
+def wide_note(row: FinishedRow) -> str:
+    """Why intervals of a row of two or three trainings are wider than half the scale; empty where none is."""
+    if "test" not in row.cells or not 2 <= len(row.results) <= 3:
+        return ""
+    if all(interval.high - interval.low <= _WIDE for _, interval in _of_test(row)):
+        return ""
+    return (
+        "Where an interval is wider than half the scale, its figure says next to nothing: it rests on few source "
+        f"cells, or on {len(row.results)} trainings that differ much."
+    )
 
 
 def cells_note(rows: Sequence[Row]) -> str:
@@ -52,18 +67,26 @@ def _of_two_classes(row: FinishedRow) -> int:
 
 
 def _lines(row: FinishedRow) -> Iterator[Line]:
-    test = row.cells["test"]
-    yield _line("Accuracy on new cells" if row.config.split == "source" else "Accuracy on the test", test.accuracy)
+    (name, accuracy), *others = _of_test(row)
+    yield _line(name, accuracy)
     if "seen" in row.cells:
         seen = row.cells["seen"].accuracy
         yield _line("Accuracy on seen cells", seen)
         if row.config.split == "source":  # else the test may show seen cells too
-            yield _gain(seen, test.accuracy)
-    yield _line("Balanced accuracy", test.balanced_accuracy)
-    yield _line("Macro F1", test.macro_f1)
+            yield _gain(seen, accuracy)
+    for name, interval in others:
+        yield _line(name, interval)
+
+
+def _of_test(row: FinishedRow) -> Iterator[tuple[str, Interval]]:
+    """The figures of the test by name, its accuracy first."""
+    test = row.cells["test"]
+    yield "Accuracy on new cells" if row.config.split == "source" else "Accuracy on the test", test.accuracy
+    yield "Balanced accuracy", test.balanced_accuracy
+    yield "Macro F1", test.macro_f1
     for number, figures in enumerate(row.test.classes):
         if figures.images:
-            yield _line(f"Recall of {figures.label}", test.recall(number))
+            yield f"Recall of {figures.label}", test.recall(number)
 
 
 def _line(name: str, interval: Interval) -> Line:

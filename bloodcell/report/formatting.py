@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from bloodcell.config import ExperimentConfig
+from bloodcell.config import WEIGHTS_PREFIX, ExperimentConfig
 
 _NOUNS = {"dense_units": "dense count"}
 _UNITS = {"hidden_layers": "hidden layers", "dense_units": "dense units", "epochs": "epochs", "image_size": "px"}
@@ -16,6 +16,9 @@ _QUANTITIES = {
     "weights": "the choice of weights",
     "weights_sha256": "the choice of weights",
 }
+
+_MOST_DECIMALS = 9
+"""Fewer are written; what they do not show is rounding."""
 
 
 def noun(field: str) -> str:
@@ -58,8 +61,8 @@ def setting(config: ExperimentConfig, field: str) -> object:
 
 
 def setting_text(config: ExperimentConfig, field: str) -> str:
-    """A setting as text."""
-    return _text(setting(config, field))
+    """A setting as text; weights in the store without their folder, which has the setting's own name."""
+    return _text(setting(config, field)).removeprefix(WEIGHTS_PREFIX)
 
 
 def _text(value: object) -> str:
@@ -103,13 +106,30 @@ def percent(fraction: float) -> str:
 
 
 def points(change: float) -> str:
-    """A difference of fractions in signed percentage points."""
-    return f"{change * 100:+.2f}".replace("-", "\N{MINUS SIGN}")
+    """A difference of fractions in signed percentage points, with more than two decimals where two would show none.
+
+    >>> points(0.004), points(0.00004), points(0)
+    ('+0.40', '+0.004', '0.00')
+    """
+    for decimals in range(2, _MOST_DECIMALS):
+        text = f"{change * 100:+.{decimals}f}"
+        if float(text):
+            return text.replace("-", "\N{MINUS SIGN}")
+    return "0.00"
 
 
 def odds_text(p: float) -> str:
-    """A p-value: `p = 0.021`, `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    """A p-value, with so many decimals that it shows on which side of 0.05 it lies.
+
+    >>> odds_text(0.0213), odds_text(0.0498), odds_text(0.0002)
+    ('p = 0.021', 'p = 0.0498', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    if p >= 0.1:
+        return f"p = {p:.2f}"
+    texts = (f"{p:.{decimals}f}" for decimals in range(3, _MOST_DECIMALS))
+    return f"p = {next((text for text in texts if float(text) != 0.05), '0.050')}"
 
 
 def runs_text(numbers: Sequence[int]) -> str:

@@ -37,6 +37,8 @@ def distinction(run: GridRun, rows: Sequence[Row]) -> str:
             if run.nightly == "restart"
             else "It is a night: its new trainings are compared with those of the nights before."
         )
+    if run.forced:
+        sentences.append("It was forced: it trained anew what had a result.")
     seeds = sorted({outcome.config.seed for outcome in run.rows})
     if len(seeds) > 1:
         least = min(len(row.outcomes) for row in rows)
@@ -73,24 +75,25 @@ def headline(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> H
         return Headline("", "", f"None of the {counted(len(rows), 'row')} has a result.")
     winners = best(done)
     if winners:
-        return _of_winners(winners, done, info, compared)
+        return _of_winners(winners, rows, info, compared)
     if tested_alike(done):
         return Headline("", "", "No row has a result of every seed, so none of them is called the best.")
     return _of_each_test(done)
 
 
 def _of_winners(
-    winners: Sequence[FinishedRow], done: Sequence[FinishedRow], info: DatasetInfo, compared: Comparisons
+    winners: Sequence[FinishedRow], rows: Sequence[Row], info: DatasetInfo, compared: Comparisons
 ) -> Headline:
-    first = winners[0]
+    first, done = winners[0], finished(rows)
     one = len(winners) == 1
-    sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}{_interval(first)}."]
+    sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}, {_trained(first, rows)}."]
     if one and (seen := first.metrics.get("seen")):
         on = _seen_images(seen.images, first, info)
         sentences.append(f"On {on}, it reaches {percent(seen.accuracy)}.")
     if others := [row for row in done if row not in winners]:
         if judged := [row for row in others if compared.between(first, row)]:
-            sentences.append(_rivals(first, judged, compared))
+            kind = "row" if len(judged) == len(rows) - len(winners) else "ranked row"
+            sentences.append(_rivals(first, judged, compared, kind))
         picked = f"{'It was' if one else 'They were'} picked on these same test images"
         sentences.append(f"{picked}: expect slightly less on new ones.")
     label = "mean test accuracy" if len(first.results) > 1 else "test accuracy"
@@ -98,8 +101,10 @@ def _of_winners(
     return Headline(f"best {label}" if len(done) > 1 else label, figure, " ".join(sentences))
 
 
-def _interval(row: FinishedRow) -> str:
-    trained = f", the mean of {len(row.results)} trainings" if len(row.results) > 1 else ""
+def _trained(row: FinishedRow, rows: Sequence[Row]) -> str:
+    """In how many trainings, and the interval where there is one."""
+    once = f"one training{' per row' if len(rows) > 1 else ''} (seed {row.seeds[0]})"
+    trained = f"the mean of {len(row.results)} trainings" if len(row.results) > 1 else once
     if "test" not in row.cells:
         return trained
     over = "cells and seeds" if len(row.results) > 1 else "cells"
@@ -117,17 +122,17 @@ def _seen_images(images: int, row: FinishedRow, info: DatasetInfo) -> str:
     return f"{counted(images, 'randomly held-out image')} of {whole}, whose cells may also have trained"
 
 
-def _rivals(winner: FinishedRow, others: Sequence[FinishedRow], compared: Comparisons) -> str:
+def _rivals(winner: FinishedRow, others: Sequence[FinishedRow], compared: Comparisons, kind: str) -> str:
     """How many of the others are as good for all that the test can tell."""
     tied = sum(compared.tied(winner, other) for other in others)
     few = "" if compared.seeds > 2 else " in these trainings"
     if len(others) == 1:
-        return "The other row is tied with it." if tied else f"The other row is worse{few}."
+        return f"The other {kind} is tied with it." if tied else f"The other {kind} is worse{few}."
     if tied == len(others):
-        return f"All other {tied} rows are tied with it."
+        return f"All other {tied} {kind}s are tied with it."
     if tied:
-        return f"{tied} of the other {len(others)} rows {'is' if tied == 1 else 'are'} tied with it."
-    return f"Each of the other {len(others)} rows is worse{few}."
+        return f"{tied} of the other {len(others)} {kind}s {'is' if tied == 1 else 'are'} tied with it."
+    return f"Each of the other {len(others)} {kind}s is worse{few}."
 
 
 def _of_each_test(done: Sequence[FinishedRow]) -> Headline:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import runs_text
+from bloodcell.report.formatting import listed, runs_text
+from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import Row, best, finished, tested_alike
 
 
@@ -22,10 +23,16 @@ def bold(rows: Sequence[Row]) -> str:
     """What bold type means in the results table."""
     changed = "Bold: the settings in which a row differs from the first"
     done = finished(rows)
-    if not done or best(done):
-        return f"{changed}, the highest accuracy and the least learning time."
+    ranked = not done or best(done)
+    parts = [changed]
+    if ranked:
+        parts.append("the highest accuracy")
+    if not machine_differences(done):
+        parts.append("the least learning time")
+    if ranked:
+        return f"{listed(parts)}."
     why = "no row has a result of every seed" if tested_alike(done) else "the rows were tested on different images"
-    return f"{changed}, and the least learning time. No accuracy is bold, as {why}."
+    return f"{listed(parts)}. No accuracy is bold, as {why}."
 
 
 def several(rows: Sequence[Row]) -> str:
@@ -52,20 +59,27 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
     if any("test" in row.cells for row in done):
         over = "source cells and seeds" if len(seeds) > 1 else "source cells"
         sentences.append(f"Intervals are over {over}.")
-    if compared.pairs:
+    winners = best(done)
+    if winners and compared.pairs:
+        sentences.append("Against Best: how far a row's accuracy lies from the best, in percentage points.")
+    if any(compared.tied(winners[0], row) for row in done if winners and row not in winners):
         every = "" if len(compared.pairs) == 1 else f" for all {len(compared.pairs):,} comparisons together"
         by = "cell by cell and seed by seed" if len(seeds) > 1 else "cell by cell"
         sentences.append(f"Tied: not to be told apart, {by}, at 5%{every}.")
     return " ".join(sentences)
 
 
-def runs(rows: Sequence[Row]) -> str:
-    """How many trainings the reflections rest on."""
-    if max((len(row.results) for row in finished(rows)), default=1) == 1:
+def runs(compared: Comparisons) -> str:
+    """How many trainings the reflections rest on; empty where several do and no rows are compared."""
+    if compared.seeds <= 1:
         return (
             "There is one training per setting, so nothing is claimed beyond these trainings: more than chance, and p, "
             "are of other cells, not of other seeds."
         )
+    if not compared.pairs:
+        return ""
+    if compared.seeds == 2:
+        return "There are two trainings per setting: rows that are apart may be equal with other seeds."
     return "Where rows are apart, both other cells and other seeds are unlikely to close the gap."
 
 

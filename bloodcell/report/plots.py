@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from bloodcell.artifacts import SPLITS, EpochRecord
 from bloodcell.report.style import INK, RULE, dress, percent, png
@@ -19,8 +21,10 @@ _MARKER = {"train": "o", "validation": "s", "test": "D", "seen": "^"}
 # The test figure is the one that counts; the others are outlines, so that points at one place all show.
 _HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.6}
 _SOLID: dict[str, Any] = {"markeredgewidth": 0}
-# Two intervals lie on one line: the wide one shows on both sides of the narrow one.
 _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, "seen": {"linewidth": 1.4}}
+
+_ASIDE = 6
+"""Points of 1/72 inch by which `seen` stands to the right of its row's line, lest it hide the test's interval."""
 
 MOST_NAMES = 40
 """Rows whose names the comparison has room for."""
@@ -86,24 +90,9 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
     times = [rows[name].seconds / seconds for name in names]
     figure = Figure(figsize=(5.8, 3.4), layout="constrained")
     axes = figure.subplots()
-    size = 7 if len(names) <= MOST_NAMES else 3
+    named = len(names) <= MOST_NAMES
     for split in SPLITS:
-        points = [
-            (time, rows[name].accuracies[split])
-            for time, name in zip(times, names, strict=True)
-            if split in rows[name].accuracies
-        ]
-        if points:
-            face = _SOLID if split == "test" else _HOLLOW
-            axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size), **face)
-        bars = [
-            (time, *rows[name].intervals[split])
-            for time, name in zip(times, names, strict=True)
-            if split in rows[name].intervals
-        ]
-        if bars:
-            label = f"{split}: 95% interval"
-            axes.vlines(*zip(*bars, strict=True), color=_COLOUR[split], label=label, **_INTERVAL[split])
+        _split(axes, split, [(time, rows[name]) for time, name in zip(times, names, strict=True)], named)
     dress(axes, x=f"learning time ({unit})", y="accuracy")
     axes.grid(visible=False, axis="x")
     # Times that hardly differ are not drawn apart: their difference is the machine's.
@@ -111,9 +100,33 @@ def comparison(rows: Mapping[str, Point], title: str) -> bytes:
     margin = 0.06 * (times[-1] - times[0] + 2 * widened)
     axes.set_xlim(max(0.0, times[0] - widened - margin), times[-1] + widened + margin)
     percent(axes)
-    if len(names) <= MOST_NAMES:
+    if named:
         figure.set_figheight(3.4 + _name_rows(figure, axes, names, times))
     return png(figure, title, legend=axes)
+
+
+def _split(axes: Axes, split: str, rows: Sequence[tuple[float, Point]], named: bool) -> None:
+    """Draw the points of one split and their intervals: those of `seen` beside their line, where lines are few.
+
+    Args:
+        axes: Where to.
+        split: Which.
+        rows: Each with its place on the time axis.
+        named: Whether they are so few that each has its name.
+    """
+    size = 7 if named else 3
+    drawn: list[Artist] = []
+    if points := [(time, row.accuracies[split]) for time, row in rows if split in row.accuracies]:
+        face = _SOLID if split == "test" else _HOLLOW
+        drawn += axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **_series(split, size), **face)
+    if bars := [(time, *row.intervals[split]) for time, row in rows if split in row.intervals]:
+        label = f"{split}: 95% interval"
+        drawn.append(axes.vlines(*zip(*bars, strict=True), color=_COLOUR[split], label=label, **_INTERVAL[split]))
+    if named and split == "seen":
+        # Only now: the axes take their range from what is drawn in the units of the data.
+        aside = ScaledTranslation(_ASIDE / 72, 0, axes.figure.dpi_scale_trans)
+        for artist in drawn:
+            artist.set_transform(axes.transData + aside)
 
 
 def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], times: Sequence[float]) -> float:

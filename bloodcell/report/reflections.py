@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import amounts, listed, noun, percent, setting, setting_text
+from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
 from bloodcell.report.verdicts import MOST_LISTED, comparable, differences, verdict
 
@@ -56,7 +57,7 @@ def _reflection(rows: Sequence[Row], field: str, compared: Comparisons) -> Refle
         title=title,
         accuracy=(_figures(done, field), verdict(done, field, compared, ordered=ordered)),
         differences=differences(done, field, compared, ordered=ordered),
-        remarks=(_time(done), *_epochs(done), *_image_size(done, field), *left_out),
+        remarks=(*_time(done, rows), *_epochs(done), *_image_size(done, field), *left_out),
     )
 
 
@@ -79,7 +80,10 @@ def _figures(done: Sequence[FinishedRow], field: str) -> str:
     return f"With {settings}, all else as in the first row, test accuracy is {accuracies}, in that order."
 
 
-def _time(done: Sequence[FinishedRow]) -> str:
+def _time(done: Sequence[FinishedRow], rows: Sequence[Row]) -> tuple[str, ...]:
+    """Nothing where the grid's times do not compare, as is said among the cautions."""
+    if machine_differences(finished(rows)):
+        return ()
     times = [round(row.seconds, 1) for row in done]
     if len(times) > MOST_LISTED:
         sentence = f"Learning time is {min(times):,.1f} s to {max(times):,.1f} s"
@@ -89,7 +93,7 @@ def _time(done: Sequence[FinishedRow]) -> str:
         longest, shortest = ("longer", "shorter") if len(times) == 2 else ("longest", "shortest")
         sentence += f"; the {longest} is {factor} times the {shortest}"
     measured = "single measurements" if all(len(row.results) == 1 for row in done) else "means"
-    return f"{sentence} ({measured}; rows that ran side by side share the machine)."
+    return (f"{sentence} ({measured}; rows that ran side by side share the machine).",)
 
 
 def _epochs(done: Sequence[FinishedRow]) -> tuple[str, ...]:

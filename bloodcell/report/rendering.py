@@ -19,7 +19,7 @@ from markdown_it.token import Token
 
 from bloodcell.report import formatting
 from bloodcell.report.calibration import calibration_text
-from bloodcell.report.evidence import interval_lines
+from bloodcell.report.evidence import interval_lines, wide_note
 from bloodcell.report.notes import reasons
 from bloodcell.report.table import class_lines
 
@@ -82,6 +82,7 @@ def report_markdown(**context: Any) -> str:
         "setting": formatting.setting_text,
         "class_lines": class_lines,
         "interval_lines": interval_lines,
+        "wide_note": wide_note,
         "reasons": reasons,
         "percent": formatting.percent,
         "calibration_text": calibration_text,

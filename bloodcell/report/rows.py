@@ -143,7 +143,7 @@ class FinishedRow(Row):
 
     @property
     def epochs(self) -> str:
-        """How many epochs it ran, and which is kept where that is not the last."""
+        """How many epochs it ran, and which is kept where early stopping may choose or that is not the last."""
         return _epochs(self.result) if len(self.results) == 1 else self.epochs_run
 
     @property
@@ -196,13 +196,15 @@ def _cells(results: Sequence[ExperimentResult], cells: Mapping[str, Mapping[str,
 
 
 def _epochs(result: ExperimentResult) -> str:
-    run, kept = counted(len(result.history), "epoch"), result.kept_epoch
-    if kept == len(result.history):
+    run, last = counted(len(result.history), "epoch"), result.kept_epoch == len(result.history)
+    stopping = result.spec.config.early_stopping
+    if last and not stopping:
         return run
-    if (stopping := result.spec.config.early_stopping) is None:
-        return f"{run}, of which epoch {kept} is kept"
+    kept = f"{run}, of which {'the last' if last else f'epoch {result.kept_epoch}'} is kept"
+    if not (stopping and stopping.restore_best):
+        return kept
     extreme = "lowest" if stopping.monitor == "val_loss" else "highest"
-    return f"{run}, of which epoch {kept} is kept by early stopping ({extreme} {stopping.monitor})"
+    return f"{kept} by early stopping ({extreme} {stopping.monitor})"
 
 
 def _reason(outcome: RowOutcome) -> tuple[str, ...]:

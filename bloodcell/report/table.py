@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bloodcell.artifacts import SPLITS, ExperimentResult, SplitMetrics
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text, shortened
+from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 
 _HEADINGS = {"hidden_layers": "Hidden Layer", "dense_units": "Dense Count", "learning_rate": "Learning Rate"}
@@ -45,9 +46,9 @@ def results_table(rows: Sequence[Row], compared: Comparisons) -> Table:
     """The study's columns, one for each further setting in which rows differ, and what may be said of the figures.
 
     Bold are the settings in which a row differs from the first, the highest test accuracy where the rows may be
-    ranked, and the least learning time; all where they tie. The accuracy's interval stands beside it where source
-    cells are known, the number of trainings where it is not the same everywhere, and how the row stands to the best
-    where rows can be compared.
+    ranked, and the least learning time where times compare; all where they tie. The accuracy's interval stands beside
+    it where source cells are known, the number of trainings where it is not the same everywhere, and how the row stands
+    to the best where rows can be compared.
 
     Args:
         rows: Of the grid run.
@@ -56,7 +57,7 @@ def results_table(rows: Sequence[Row], compared: Comparisons) -> Table:
     fields = tuple(dict.fromkeys([*STUDY_FIELDS, *varied_fields(rows)]))
     done = finished(rows)
     winners = best(done)
-    least = min((milliseconds(row.seconds) for row in done), default=None)
+    least = None if machine_differences(done) else min((milliseconds(row.seconds) for row in done), default=None)
     columns: dict[str, Callable[[FinishedRow], Cell]] = {
         "Trainings": lambda row: Cell(str(len(row.results))),
         "Accuracy": lambda row: Cell(percent(row.test.accuracy), row in winners),

@@ -39,10 +39,15 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
     text = make(grid, outcomes).markdown
     assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in text
     assert "There is one training per setting, so nothing is claimed beyond these trainings: more than chance," in text
-    twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).opening
+    twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).markdown
     assert "**Two trainings per row**: How much trainings of a row differ rests on two of each" in twice
-    several = make(grid.model_copy(update={"seeds": 3}), outcomes, sources=KNOWN).markdown
-    assert not re.search("(one|One|Two) trainings? per", several)
+    assert "There are two trainings per setting: rows that are apart may be equal with other seeds." in twice
+    assert "unlikely to close the gap" not in twice
+    thrice = grid.model_copy(update={"seeds": 3})
+    several = make(thrice, outcomes, sources=KNOWN).markdown
+    assert not re.search("(one|One|Two|two) trainings? per", several)
+    assert "Where rows are apart, both other cells and other seeds are unlikely to close the gap." in several
+    assert "close the gap" not in make(thrice, outcomes).markdown  # without source cells none is apart
 
 
 def test_a_row_that_lost_a_training_is_named(make, figures, grid):
@@ -77,6 +82,10 @@ def test_rows_of_several_machines_are_told_apart(make, figures, grid):
         in example.opening
     )
     text = example.markdown
+    assert "*Accuracy against learning time (times do not compare, see above): one line" in text
+    assert "| **90.00%** | 60,000 |" in text
+    assert "the settings in which a row differs from the first and the highest accuracy." in text
+    assert not re.search("least learning time|Learning time,", text)
     assert "| device | GPU (a); CPU (b) |" in text
     assert "| tensorflow | 2.21.0 |" in text
     assert "git commit" not in text
@@ -89,6 +98,10 @@ def test_more_threads_are_no_other_device(make, figures, grid):
     assert "device" not in text
     same = make(grid, {"a": figures(0.8, environment=two), "b": figures(0.9, environment=two)})
     assert "Learning times do not compare" not in same.opening
+    assert "| **90.00%** | **60,000** |" in same.markdown
+    assert "the highest accuracy and the least learning time." in same.markdown
+    assert "*Accuracy against learning time: one line" in same.markdown
+    assert "Learning time, in the same order, is" in same.markdown
 
 
 @pytest.mark.parametrize(

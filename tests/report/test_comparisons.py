@@ -93,7 +93,7 @@ def test_a_row_that_lost_a_training_is_not_ranked_with_those_that_have_all(make,
     found = compare(finished(example.rows))
     assert set(found.pairs) == {("a", "c")}
     assert [row.name for row in best(finished(example.rows))] == ["a"]
-    assert "The other row is worse in these trainings." in example.opening
+    assert "The other ranked row is worse in these trainings." in example.opening
     assert "As measured it rises, then falls." in example.markdown
 
 

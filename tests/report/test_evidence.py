@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bloodcell.report.cells import cell_counts
-from bloodcell.report.evidence import cells_note, interval_lines
+from bloodcell.report.evidence import cells_note, interval_lines, wide_note
 from tests.report.conftest import LABELS
 from tests.report.test_intervals import draw
 
@@ -57,7 +57,10 @@ def test_the_difference_is_wider_than_either(example):
 def test_the_report_has_them_for_each_row_and_its_first_words_that_of_the_best(example):
     assert example.markdown.count("| Figure | Value | 95% interval | Source cells |") == 2
     best = example.rows[1].cells["test"].accuracy
-    assert f"source cells: 95% interval over cells {best.low:.2%} to {best.high:.2%}." in example.opening
+    assert (
+        f"source cells, one training per row (seed 0): 95% interval over cells {best.low:.2%} to {best.high:.2%}."
+        in example.opening
+    )
     assert example.markdown.count("The 95% intervals resample source cells") == 1
     assert "test_accuracy_low" in example.files["results.csv"].decode().splitlines()[0]
 
@@ -74,6 +77,35 @@ def test_the_gain_is_that_of_new_cells_and_stands_nowhere_else(make, figures, gr
     names = [[line[0] for line in interval_lines(built.rows[0])] for built in (example, pooled)]
     assert ["Gain from having seen the cell" in own for own in names] == [True, False]
     assert names[1][:2] == ["Accuracy on the test", "Accuracy on seen cells"]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "test", "told"),
+    [
+        ((0.2, 0.9, 0.5), 2500, True),
+        ((0.8, 0.8, 0.8), 2500, False),
+        ((0.8, 0.8, 0.8), 12, True),
+        ((0.2, 0.9), 2500, True),
+        ((0.8,), 12, False),
+        ((0.8, 0.8, 0.8, 0.8), 12, False),
+    ],
+)
+def test_intervals_that_say_nothing_are_said_to(make, figures, grid, accuracies, test, told):
+    several = grid.model_copy(update={"seeds": len(accuracies)})
+    sources = {"test": test, "train": 254, "validation": 50, "seen": 242}
+    outcome = [figures(value) for value in accuracies]
+    (row, _) = make(several, {"a": outcome, "b": outcome}, sources=sources).rows
+    why = f"it rests on few source cells, or on {len(accuracies)} trainings that differ much."
+    assert (why in wide_note(row)) == bool(wide_note(row)) == told
+
+
+def test_why_an_interval_is_wide_stands_beneath_the_table(make, figures, grid):
+    twice = grid.model_copy(update={"seeds": 2})
+    outcomes = {"a": [figures(0.2), figures(0.9)], "b": figures(0.8)}
+    sources = {"test": 2500, "train": 254, "validation": 50, "seen": 242}
+    text = make(twice, outcomes, sources=sources).markdown
+    assert text.count("Where an interval is wider than half the scale, its figure says next to nothing:") == 1
+    assert text.count("| 625 |\n\nWhere an interval is wider than half the scale") == 1
 
 
 def test_counts_of_cells_that_differ_from_table_to_table_are_explained(example, make, figures, grid):

@@ -52,6 +52,22 @@ def test_fractions_become_percent_and_points():
     assert (points(0.004), points(-0.4908)) == ("+0.40", "\N{MINUS SIGN}49.08")
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (0.0001, "+0.01"),
+        (0.00004, "+0.004"),
+        (-0.00004, "\N{MINUS SIGN}0.004"),
+        (-0.00000012, "\N{MINUS SIGN}0.00001"),
+        (0.0, "0.00"),
+        (-0.0, "0.00"),
+        (1e-17, "0.00"),
+    ],
+)
+def test_points_show_on_which_side_of_zero_they_lie(change, text):
+    assert points(change) == text
+
+
 def test_lists_and_counts():
     assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
     assert [counted(number, "row") for number in (0, 1, 2500)] == ["0 rows", "1 row", "2,500 rows"]
@@ -74,7 +90,18 @@ def test_numbers_in_a_row_are_a_range(numbers, text):
     assert runs_text(numbers) == text
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0004, "p < 0.001"), (0.0213, "p = 0.021"), (0.5, "p = 0.50")])
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0004, "p < 0.001"),
+        (0.0213, "p = 0.021"),
+        (0.5, "p = 0.50"),
+        (0.0498, "p = 0.0498"),
+        (0.0502, "p = 0.0502"),
+        (0.049996, "p = 0.049996"),
+        (0.05, "p = 0.050"),
+    ],
+)
 def test_odds_have_as_many_digits_as_say_something(p, text):
     assert odds_text(p) == text
 
@@ -82,5 +109,7 @@ def test_odds_have_as_many_digits_as_say_something(p, text):
 def test_settings_say_what_counts():
     config = ExperimentConfig(backbone="MobileNet", weights="none", early_stopping={"patience": 2})
     assert setting_text(config, "image_size") == "224"
+    stored = config.model_copy(update={"weights": "weights/6cb1965ec2e8-a.weights.h5"})
+    assert setting_text(stored, "weights") == "6cb1965ec2e8-a.weights.h5"
     assert setting_text(config, "augmentation") == "none"
     assert setting_text(config, "early_stopping") == "monitor val_loss, patience 2, min delta 0, restore best yes"

@@ -13,8 +13,8 @@ KNOWN = {"train": 250, "validation": 55, "test": 71, "seen": 240}
 def test_headline_names_the_images_and_cells_behind_the_best(make, figures, grid):
     text = make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).opening
     assert (
-        "**90.00% by b** (InceptionV3 - F - D(16), learning rate 1e-5), on 2,500 test images of 71 source cells: "
-        "95% interval over cells " in text
+        "**90.00% by b** (InceptionV3 - F - D(16), learning rate 1e-5), on 2,500 test images of 71 source cells, "
+        "one training per row (seed 0): 95% interval over cells " in text
     )
     assert "Source cells unknown" not in text
 
@@ -44,9 +44,37 @@ def test_headline_counts_in_plain_words(make, figures, others, words):
     assert words in make(grid, outcomes, sources=KNOWN).opening
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ((0.2, "out of memory"), "The other ranked row is worse."),
+        ((0.9, 0.9, "out of memory"), "All other 2 ranked rows are tied with it."),
+        ((0.9, 0.2, "out of memory"), "1 of the other 2 ranked rows is tied with it."),
+        ((0.2, 0.2, "out of memory"), "Each of the other 2 ranked rows is worse."),
+        ((0.2, ["out of memory", 0.9, 0.9]), "The other ranked row is worse."),
+    ],
+)
+def test_headline_counts_no_row_without_a_rank(make, figures, others, words):
+    grid = GridConfig(name="g", seeds=3, experiments={f"h{n}": {"hidden_layers": n} for n in range(len(others) + 1)})
+
+    def outcome(value):
+        return figures(value) if isinstance(value, float) else value
+
+    outcomes = {
+        row: [outcome(one) for one in value] if isinstance(value, list) else outcome(value)
+        for row, value in zip(grid.experiments, (0.92, *others), strict=True)
+    }
+    assert words in make(grid, outcomes, sources=KNOWN).opening
+
+
+def test_one_training_of_one_row_is_said_to_be_so(make, figures):
+    text = make(GridConfig(name="g", experiments={"a": {}}), {"a": figures(0.9)}, sources=KNOWN).opening
+    assert "71 source cells, one training (seed 0): 95% interval over cells " in text
+
+
 def test_headline_judges_nothing_whose_source_cells_are_unknown(make, figures, grid):
     text = make(grid, {"a": figures(0.2), "b": figures(0.9)}).markdown
-    assert "on 2,500 test images of an unknown number of source cells. It was picked on these same" in text
+    assert "of an unknown number of source cells, one training per row (seed 0). It was picked on these same" in text
     assert not re.search("tied|by chance|95%", text)
     assert (
         "Images of one cell are not independent; without the source cells no interval can be given."
@@ -62,7 +90,7 @@ def test_seen_is_a_random_part_of_the_training_images_where_cells_are_unknown(
     sentence = f"On 800 randomly held-out images of {whole}, whose cells may also have trained, it reaches 92.60%."
     assert sentence in example.opening
     assert "saw in training" not in example.markdown
-    assert f"; seen: a random part of {whole}, held out" in example.markdown
+    assert f"; seen, to the right of its line: a random part of {whole}, held out" in example.markdown
 
 
 def test_headline_names_every_row_of_a_tie(make, figures, grid):
@@ -93,6 +121,13 @@ def test_a_row_trained_several_times_is_the_mean_of_its_trainings(make, figures,
     thrice = grid.model_copy(update={"seeds": 3})
     outcomes = {"a": figures(0.3), "b": [figures(0.8), figures(0.95), figures(0.8)]}
     text = make(thrice, outcomes, sources=KNOWN).markdown
+    assert (
+        "counts, where each image and each cell counts once a training, so that 4 cells in 3 trainings are 12" in text
+    )
+    assert (
+        "counts, where each image counts once a training, so that 4 images in 3 trainings are 12, and"
+        in make(thrice, outcomes).markdown
+    )
     assert "Best mean test accuracy: **85.00% by b**" in text
     assert "2,500 test images of 71 source cells, the mean of 3 trainings: 95% interval over cells and seeds" in text
     assert "The other row is worse." in text
@@ -112,6 +147,9 @@ def test_the_title_tells_a_split_and_a_night_from_the_plain_grid(make, figures, 
     assert "It is a night: its new trainings are compared with those of the nights before." in night.opening
     anew = replace(plain, run=plain.run.model_copy(update={"nightly": "restart"}))
     assert "It is a night that starts anew: no night before it counts." in anew.opening
+    assert "forced" not in plain.opening
+    forced = replace(plain, run=plain.run.model_copy(update={"forced": True}))
+    assert f"run {plain.run.run_id}. It was forced: it trained anew what had a result.\n" in forced.opening
 
 
 def test_settings_that_are_not_the_default_stand_beneath_the_headline(make, figures, grid):

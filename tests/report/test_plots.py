@@ -124,6 +124,26 @@ def test_bars_of_intervals_are_in_the_legend_where_there_are_any(drawn):
     assert without == ["test"]
 
 
+def test_the_interval_of_seen_cells_stands_beside_that_of_the_test_where_lines_are_few(drawn):
+    intervals = {"test": (0.6, 0.9), "seen": (0.65, 0.85)}
+    for count in (2, plots.MOST_NAMES + 1):
+        rows = {f"r{n}": plots.Point(60 + n, {"test": 0.8, "seen": 0.8}, intervals) for n in range(count)}
+        plots.comparison(rows, "t")
+    offsets = []
+    for figure in drawn:
+        (axes,) = figure.axes
+        places = []
+        for bars in axes.collections:
+            ((x, low), (_, high)) = bars.get_transform().transform(bars.get_segments()[0])
+            assert low < high
+            places.append(x)
+        offsets.append((places[1] - places[0]) * 72 / figure.dpi)
+        lowest, highest = axes.get_ylim()
+        assert lowest <= 0.6
+        assert highest >= 0.9
+    assert offsets == pytest.approx([6, 0])
+
+
 def test_threads_draw_the_same_pictures(epochs):
     titles = [f"title {number}" for number in range(4)]
     alone = [plots.curves([epochs], title) for title in titles]

@@ -29,12 +29,14 @@ def test_it_is_said_how_rows_are_compared(make, figures, grid):
 def test_words_that_a_reader_may_not_know_are_explained_once(make, figures, grid):
     example = make(grid, {"a": figures(0.8, seen=0.9), "b": figures(0.9, seen=0.9)}, sources=KNOWN)
     assert (
-        "one point per split, a bar its 95% interval; seen: images of training cells that were held out"
+        "one point per split, a bar its 95% interval; seen, to the right of its line: images of training cells that"
         in example.markdown
     )
     for definition in ("Balanced accuracy is the mean", "macro F1\nis the mean", "The split seen holds images of"):
         assert example.markdown.count(definition) == 1
-    assert not re.search("seen:|split seen", make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown)
+    assert not re.search(
+        "seen[:,]|split seen", make(grid, {"a": figures(0.8), "b": figures(0.9)}, sources=KNOWN).markdown
+    )
 
 
 def test_synthetic_data_are_called_so_in_title_headline_and_every_caption(make, figures, grid):
@@ -176,6 +178,9 @@ def test_the_epoch_that_is_kept_is_named(make, figures, grid):
         stopping = grid.with_overrides({"early_stopping": {"monitor": monitor}})
         text = make(stopping, outcomes).markdown
         assert f"10 epochs, of which epoch 8 is kept by early stopping ({extreme} {monitor}), " in text
+        assert f"8 epochs, of which the last is kept by early stopping ({extreme} {monitor}), " in text
+    never = grid.with_overrides({"early_stopping": {"restore_best": False}})
+    assert "8 epochs, of which the last is kept, " in make(never, outcomes).markdown
 
 
 def test_each_distinct_reason_is_told_with_its_seeds(make, figures, grid):

@@ -157,6 +157,17 @@ def test_a_row_says_how_it_stands_to_the_best(make, figures):
         "\N{MINUS SIGN}60.00 points",
     ]
     assert all(re.fullmatch(r"\d+\.\d\N{EN DASH}\d+\.\d%", line["95% Interval"].text) for line in found.values())
+    legend = "Against Best: how far a row's accuracy lies from the best, in percentage points."
+    tied = "Tied: not to be told apart, cell by cell, at 5% for all 3 comparisons together."
+
+    def explained(b, **options):
+        outcomes = {"a": figures(0.9), "b": figures(b), "c": figures(0.3)}
+        text = make(grid, outcomes, **options).markdown
+        return legend in text, tied in text
+
+    assert explained(0.89, sources=KNOWN) == (True, True)
+    assert explained(0.2, sources=KNOWN) == (True, False)
+    assert explained(0.89) == (False, False)
     equal = lines(table(make(grid, {"a": figures(0.9), "b": figures(0.9), "c": figures(0.3)}, sources=KNOWN)))
     assert [equal[row]["Against Best"].text for row in "ab"] == ["shared best"] * 2
     unknown = table(make(grid, {"a": figures(0.9), "b": figures(0.89), "c": figures(0.3)}))
