@@ -186,7 +186,7 @@ def main(
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """Stop what runs and end: a terminal's Ctrl-C has ended the temporary server too, and Prefect would wait in vain."""
+    """Stop what runs and end: a terminal's Ctrl-C ended the temporary server too, and Prefect would wait in vain."""
     from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
 
     for runner in _INTERRUPTIBLE:
