@@ -18,8 +18,10 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
     """The trainings that a night is compared with, by row, the oldest first.
 
     These are what the nights before trained of a row of that name, on the same images, back to the last one that was
-    told to restart or found the row better; where there is none such, also what these nights and this one reuse. A
-    training that was found worse is no measure for the next, nor are its repeats. Of the repeats of one training the
+    told to restart, or to where the row got better: two nights in succession, as one may be luck, and a measure that is
+    luck makes every later night look worse. Where there is none such, they are also what these nights and this one
+    reuse. A training that was found worse is no measure for the next, nor are its repeats; one that was found better is
+    none until the next night has borne it out or not. Of the repeats of one training the
     newest counts: on a CPU they are equal numbers, and twice the same says nothing of how trainings differ. An object
     that cannot be read is another run's to mend.
 
@@ -30,7 +32,7 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
     if run.nightly == "restart":
         return {row.name: () for row in run.rows}
     nights = list(_nights_before(store, run))
-    keys = {row.name: _measures(row, run, nights) for row in run.rows}
+    keys = {row.name: reference(row, run, nights) for row in run.rows}
     with ThreadPoolExecutor(_READERS) as pool:
         read = {name: pool.map(partial(_result, store), sorted(found)) for name, found in keys.items()}
         return {
@@ -39,23 +41,34 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
         }
 
 
-def _measures(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[str]:
-    """Keys of the trainings that a row of a night is measured by; the newest night before it comes first."""
+def reference(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[str]:
+    """Keys of the trainings that a row of a night is compared with; `earlier_trainings` says which these are.
+
+    Args:
+        row: One of its trainings in that night.
+        run: The night.
+        nights: Those before it, the newest first.
+    """
 
     def same(night: GridRun, status: str) -> set[str]:
         alike = (other for other in night.rows if other.name == row.name and other.status == status)
         return {other.key for other in alike if other.config.choice_of_test == row.config.choice_of_test}
 
-    measures: set[str] = set()
+    counted = set().union(*(same(night, "reused") for night in (run, *nights)))
+    doubtful: set[str] = set()
     worse = same(run, "trained")
-    for night in nights:
+    for night in reversed(nights):
+        trained = same(night, "trained")
         verdicts = {verdict.verdict for verdict in night.verdicts if verdict.row == row.name}
+        if night.nightly == "restart":
+            counted, doubtful = trained, set()
+        elif "better" in verdicts:
+            counted, doubtful = (doubtful | trained, set()) if doubtful else (counted, trained)
+        elif trained:
+            counted, doubtful = counted | doubtful | trained, set()
         if "worse" in verdicts:
-            worse |= same(night, "trained")
-        measures |= same(night, "trained")
-        if night.nightly == "restart" or "better" in verdicts:
-            return _newest_repeats(measures, worse)
-    return _newest_repeats(measures.union(*(same(night, "reused") for night in (run, *nights))), worse)
+            worse |= trained
+    return _newest_repeats(counted - doubtful, worse)
 
 
 def _newest_repeats(keys: set[str], without: set[str]) -> set[str]:

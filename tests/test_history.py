@@ -88,10 +88,32 @@ def test_a_restart_forgets_what_it_reuses_too(store, night):
     assert seeds(store, night(4, published=False, rows=(*reused[:4], rows[4]))) == [3]
 
 
-def test_a_row_that_got_better_is_measured_by_what_it_is_since(store, night):
-    for seed in range(4):
-        night(seed, verdict="better" if seed == 2 else "within noise")
-    assert seeds(store, night(4, published=False)) == [2, 3]
+@pytest.mark.parametrize(
+    ("verdicts", "counted"),
+    [
+        ("within, within, better", [0, 1]),  # until the next night bears it out, or does not
+        ("within, within, better, within", [0, 1, 2, 3]),
+        ("within, within, better, worse", [0, 1, 2]),
+        ("within, within, better, better", [2, 3]),
+        ("within, within, better, better, within", [2, 3, 4]),
+        ("within, within, better, better, better", [2, 3]),
+        ("within, within, better, better, better, within", [2, 3, 4, 5]),
+        ("within, better, within, better", [0, 1, 2]),
+    ],
+)
+def test_a_row_that_was_better_twice_is_measured_by_what_it_is_since(store, night, verdicts, counted):
+    names = {"within": "within noise"}
+    told = [names.get(verdict, verdict) for verdict in verdicts.split(", ")]
+    for seed, verdict in enumerate(told):
+        night(seed, verdict=verdict)
+    assert seeds(store, night(len(told), published=False)) == counted
+
+
+def test_a_doubtful_training_counts_no_more_where_it_is_reused(store, night):
+    rows = [night(seed, verdict="better" if seed == 1 else "within noise").rows[0] for seed in range(2)]
+    reused = [row.model_copy(update={"status": "reused"}) for row in rows]
+    tonight = night(2, published=False)
+    assert seeds(store, tonight.model_copy(update={"rows": (*reused, *tonight.rows)})) == [0]
 
 
 def test_a_row_that_was_trained_by_hand_before_is_measured_by_that_too(store, night):

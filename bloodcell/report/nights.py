@@ -2,9 +2,11 @@
 
 Accuracies stand on the scale asin(sqrt(p)), on which those near 0 and 1 vary as much as those between (Anscombe 1948,
 "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35:246). How much trainings of one row
-differ is pooled over the rows, as a row alone has few; a row that varies more than the pool is judged by its own
-variance, and none by less than so many images would give by chance. The test is Student's, two-sided, of the night's
-mean against the mean of the earlier trainings, and corrected for the number of rows after Holm (1979).
+differ is told by the earlier ones alone, as in a control chart: a row that breaks erratically would else be excused by
+its own scatter. It is pooled over the rows, as a row alone has few; a row that varied more than the pool is judged by
+its own variance, and none by less than so many images would give by chance. The test is Student's with the pool's
+degrees of freedom, two-sided, of the night's mean against the mean of the earlier trainings, and corrected for the
+number of rows after Holm (1979). docs/adr/0013 has how often it alarms and what it finds.
 """
 
 import math
@@ -38,10 +40,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class _Noise:
-    """How much trainings of one row differ, by row: variances on the scale of the test, and degrees of freedom."""
+    """How much trainings of one row differ: variances by row, on the scale of the test, and degrees of freedom."""
 
     variances: Mapping[str, float]
-    freedom: Mapping[str, int]
+    freedom: int
 
 
 def trained_in(run: GridRun, results: Mapping[str, ExperimentResult]) -> dict[str, list[ExperimentResult]]:
@@ -62,7 +64,7 @@ def judge(tonight: Trainings, earlier: Trainings) -> tuple[NightVerdict, ...]:
     """
     rows = [row for row, results in tonight.items() if results]
     judged = [row for row in rows if earlier.get(row)]
-    noise = _noise({row: (tonight[row], earlier[row]) for row in judged})
+    noise = _noise({row: earlier[row] for row in judged})
     if noise is None:
         wanted = 1 + math.ceil(_FEWEST / max(1, len(rows)))
         return tuple(_verdict(row, tonight[row], earlier.get(row, ()), None, wanted) for row in rows)
@@ -73,38 +75,34 @@ def judge(tonight: Trainings, earlier: Trainings) -> tuple[NightVerdict, ...]:
 def expected(tonight: Trainings, earlier: Trainings) -> dict[str, Expected]:
     """Where a training of tonight was to be expected, of the rows of which that can be said."""
     judged = [row for row in tonight if earlier.get(row)]
-    noise = _noise({row: (tonight[row], earlier[row]) for row in judged})
+    noise = _noise({row: earlier[row] for row in judged})
     if noise is None:
         return {}
     found = {}
     for row in judged:
         before = _scaled(earlier[row])
-        margin = stats.t.ppf((1 + LEVEL) / 2, noise.freedom[row]) * np.sqrt(
-            noise.variances[row] * (1 + 1 / len(before))
-        )
+        margin = stats.t.ppf((1 + LEVEL) / 2, noise.freedom) * np.sqrt(noise.variances[row] * (1 + 1 / len(before)))
         ends = np.clip(before.mean() + np.array([0, -margin, margin]), 0, np.pi / 2)
         found[row] = Expected(*map(float, np.sin(ends) ** 2))
     return found
 
 
-def _noise(groups: Mapping[str, Sequence[Sequence[ExperimentResult]]]) -> _Noise | None:
-    """From how trainings differ within each group of a row; None where too few do."""
-    scaled = {row: [_scaled(group) for group in pair if group] for row, pair in groups.items()}
-    own = {row: sum(len(group) - 1 for group in pair) for row, pair in scaled.items()}
-    squares = {row: sum(float(((group - group.mean()) ** 2).sum()) for group in pair) for row, pair in scaled.items()}
-    if (freedom := sum(own.values())) < _FEWEST:
+def _noise(earlier: Trainings) -> _Noise | None:
+    """From how the earlier trainings of each row differ; None where too few do."""
+    scaled = {row: _scaled(results) for row, results in earlier.items()}
+    squares = {row: float(((group - group.mean()) ** 2).sum()) for row, group in scaled.items()}
+    if (freedom := sum(len(group) - 1 for group in scaled.values())) < _FEWEST:
         return None
     pooled = sum(squares.values()) / freedom
-    by_chance = {row: 1 / (4 * pair[-1][0].metrics["test"].images) for row, pair in groups.items()}
-    alone = {row: own[row] > 0 and squares[row] / own[row] > pooled for row in groups}
-    variances = {row: max(squares[row] / own[row] if alone[row] else pooled, by_chance[row]) for row in groups}
-    return _Noise(variances, {row: own[row] if alone[row] else freedom for row in groups})
+    own = {row: squares[row] / max(1, len(group) - 1) for row, group in scaled.items()}
+    by_chance = {row: 1 / (4 * results[0].metrics["test"].images) for row, results in earlier.items()}
+    return _Noise({row: max(own[row], pooled, by_chance[row]) for row in earlier}, freedom)
 
 
 def _p(tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult], row: str, noise: _Noise) -> float:
     now, before = _scaled(tonight), _scaled(earlier)
     error = np.sqrt(noise.variances[row] * (1 / len(now) + 1 / len(before)))
-    return 2 * float(stats.t.sf(abs(now.mean() - before.mean()) / error, noise.freedom[row]))
+    return 2 * float(stats.t.sf(abs(now.mean() - before.mean()) / error, noise.freedom))
 
 
 def _verdict(

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit
 
 from bloodcell.config import GridConfig
+from bloodcell.history import reference
 from bloodcell.report.night_plot import night_plot
 from bloodcell.report.nights import expected, judge, night_line, night_text
 from tests.report.conftest import Figures, build
@@ -42,8 +43,9 @@ def result():
 
 
 def nights(rng, result, number, spread):
-    """As many trainings of each row; the last is tonight's."""
-    drawn = {row: expit(odds + rng.normal(0, spread, number + 1)) for row, odds in zip(ROWS, ODDS, strict=True)}
+    """As many trainings of each row; the last is tonight's. `spread` of all, or of each."""
+    values = expit(ODDS[:, None] + rng.normal(0, spread, (len(ROWS), number + 1)))
+    drawn = dict(zip(ROWS, values, strict=True))
     earlier = {row: [result(value, n) for n, value in enumerate(values[:-1])] for row, values in drawn.items()}
     return {row: [result(values[-1], number)] for row, values in drawn.items()}, earlier
 
@@ -55,6 +57,55 @@ def test_of_equal_nights_one_in_twenty_at_most_is_called_better_or_worse(result,
         verdicts = judge(*nights(rng, result, number, spread=0.2))
         alarms += any(verdict.verdict != "within noise" for verdict in verdicts)
     assert alarms / trials <= 0.09, alarms / trials
+
+
+def test_of_rows_that_vary_unlike_a_collapse_is_found_and_one_night_in_ten_alarms(result):
+    # From 0.05 to 0.8: the widest row is the one that falls.
+    spreads = np.geomspace(0.05, 0.8, len(ROWS))[:, None]
+    for number, least, most in ((2, 0.75, 0.17), (3, 0.85, 0.15), (5, 0.9, 0.12)):
+        rng, found, alarms, trials = np.random.default_rng(number), 0, 0, 150
+        for _ in range(trials):
+            tonight, earlier = nights(rng, result, number, spreads)
+            alarms += any(verdict.verdict != "within noise" for verdict in judge(tonight, earlier))
+            found += judge(tonight | {"g": [result(0.25)]}, earlier)[-1].verdict == "worse"
+        assert found / trials >= least, (number, found)
+        assert alarms / trials <= most, (number, alarms)
+
+
+def test_a_row_that_breaks_erratically_is_not_excused_by_its_own_scatter(result):
+    # Three seeds of rows of the real grid; tonight two trainings of one that sometimes learns nothing.
+    earlier = {
+        row: [result(value, n) for n, value in enumerate(values)]
+        for row, values in {"a": (0.42, 0.44, 0.425), "b": (0.82, 0.70, 0.82), "c": (0.26, 0.25, 0.25)}.items()
+    }
+    tonight = {"a": [result(0.43)], "b": [result(0.25), result(0.45)], "c": [result(0.25)]}
+    assert [verdict.verdict for verdict in judge(tonight, earlier)] == ["within noise", "worse", "within noise"]
+
+
+def test_a_lucky_night_makes_no_later_night_worse(result):
+    # A chance alarm is a matter of one night; what made later nights worse would be a row's measure.
+    rng, longest, alarms, years, days = np.random.default_rng(8), [], 0, 4, 40
+    grid = GridConfig(name="g", experiments={row: {"dense_units": n + 1} for n, row in enumerate(ROWS)})
+    like = build(grid, {row: Figures(dict.fromkeys(("train", "validation", "test"), 0.5)) for row in ROWS}).run
+    for _ in range(years):
+        results, published, streak = {}, [], dict.fromkeys(ROWS, 0)
+        for day in range(days):
+            for row, odds in zip(ROWS, ODDS, strict=True):
+                results[f"{row}{day}"] = result(expit(odds + 0.2 * rng.standard_t(4)), day)
+            rows = tuple(row.model_copy(update={"key": f"{row.name}{day}", "status": "trained"}) for row in like.rows)
+            run = like.model_copy(update={"rows": rows, "nightly": "compare", "verdicts": ()})
+            earlier = {
+                row.name: [results[key] for key in sorted(reference(row, run, published), key=lambda key: int(key[1:]))]
+                for row in rows
+            }
+            verdicts = judge({row.name: [results[row.key]] for row in rows}, earlier)
+            for verdict in verdicts:
+                streak[verdict.row] = streak[verdict.row] + 1 if verdict.verdict == "worse" else 0
+            alarms += any(verdict.verdict == "worse" for verdict in verdicts)
+            longest.append(max(streak.values()))
+            published.insert(0, run.model_copy(update={"verdicts": verdicts}))
+    assert max(longest) <= 2
+    assert 0 < alarms <= years * days * 0.15
 
 
 def test_a_row_that_broke_is_worse_and_its_size_told(result):
