@@ -1,10 +1,9 @@
 """A row's figures with their intervals, and what new cells cost against cells that it has seen."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 from bloodcell.report.formatting import percent, points
-from bloodcell.report.intervals import Interval
+from bloodcell.report.intervals import Interval, RowCells
 from bloodcell.report.rows import FinishedRow, Row, finished
 
 Line = tuple[str, str, str, str]
@@ -28,15 +27,20 @@ def interval_text(interval: Interval) -> str:
 
 
 def wide_note(row: FinishedRow) -> str:
-    """Why intervals of a row of two or three trainings are wider than half the scale; empty where none is."""
-    if "test" not in row.cells or not 2 <= len(row.results) <= 3:
+    """Why intervals of a row are wider than half the scale; empty where none is."""
+    if "test" not in row.cells or all(interval.high - interval.low <= _WIDE for interval in _intervals(row)):
         return ""
-    if all(interval.high - interval.low <= _WIDE for _, interval in _of_test(row)):
-        return ""
+    trainings = f", or on {len(row.results)} trainings that differ much" if len(row.results) > 1 else ""
     return (
         "Where an interval is wider than half the scale, its figure says next to nothing: it rests on few source "
-        f"cells, or on {len(row.results)} trainings that differ much."
+        f"cells{trainings}."
     )
+
+
+def _intervals(row: FinishedRow) -> Iterator[Interval]:
+    yield from (interval for _, interval in _of_test(row))
+    if "seen" in row.cells:
+        yield row.cells["seen"].accuracy
 
 
 def cells_note(rows: Sequence[Row]) -> str:
@@ -70,10 +74,10 @@ def _lines(row: FinishedRow) -> Iterator[Line]:
     (name, accuracy), *others = _of_test(row)
     yield _line(name, accuracy)
     if "seen" in row.cells:
-        seen = row.cells["seen"].accuracy
-        yield _line("Accuracy on seen cells", seen)
+        seen = row.cells["seen"]
+        yield _line("Accuracy on seen cells", seen.accuracy)
         if row.config.split == "source":  # else the test may show seen cells too
-            yield _gain(seen, accuracy)
+            yield _gain(seen, row.cells["test"])
     for name, interval in others:
         yield _line(name, interval)
 
@@ -93,13 +97,7 @@ def _line(name: str, interval: Interval) -> Line:
     return name, percent(interval.value), interval_text(interval), f"{interval.cells:,}"
 
 
-def _gain(seen: Interval, new: Interval) -> Line:
-    """What a random split would add to the figure.
-
-    The interval is put together from the two, which are of different cells: "MOVER", Zou and Donner (2008),
-    "Construction of confidence limits about effect measures", Statistics in Medicine 27:1693.
-    """
-    change = seen.value - new.value
-    low = change - math.hypot(seen.value - seen.low, new.high - new.value)
-    high = change + math.hypot(seen.high - seen.value, new.value - new.low)
+def _gain(seen: RowCells, new: RowCells) -> Line:
+    """What a random split would add to the figure."""
+    change, low, high = seen.gain(new)
     return "Gain from having seen the cell", f"{points(change)} points", f"{points(low)} to {points(high)}", ""

@@ -95,7 +95,7 @@ def _of_winners(
             kind = "row" if len(judged) == len(rows) - len(winners) else "ranked row"
             sentences.append(_rivals(first, judged, compared, kind))
         picked = f"{'It was' if one else 'They were'} picked on these same test images"
-        sentences.append(f"{picked}: expect slightly less on new ones.")
+        sentences.append(f"{picked}: expect less on new ones.")
     label = "mean test accuracy" if len(first.results) > 1 else "test accuracy"
     figure = f"{percent(first.test.accuracy)} by {listed([row.name for row in winners])}"
     return Headline(f"best {label}" if len(done) > 1 else label, figure, " ".join(sentences))

@@ -30,6 +30,13 @@ _AT_ONCE = 2**22
 """Numbers drawn at once: a large test would fill the memory otherwise."""
 
 
+class Variance(NamedTuple):
+    """A variance, and the degrees of freedom that it is known with."""
+
+    value: float
+    freedom: float
+
+
 @dataclass(frozen=True)
 class Resampled:
     """Figures of runs, and what they would have been on other cells: accuracy, balanced accuracy, macro F1, recalls.
@@ -50,24 +57,48 @@ class Resampled:
         """The differences, run by run and cell by cell; both must come from one call of `resample`."""
         return replace(self, values=self.values - other.values, replicates=self.replicates - other.replicates)
 
-    def variance(self, figure: int) -> tuple[float, float]:
-        """Of a figure's mean over the runs: the variance over cells and seeds, and its degrees of freedom."""
+    def variance(self, figure: int) -> Variance:
+        """Of a figure's mean over the runs, over cells and seeds."""
+        return _over_cells_and_seeds(self.values[:, figure], [self._over_cells(figure)])
+
+    def variance_beside(self, other: "Resampled", figure: int) -> Variance:
+        """Of the mean difference to the same runs' figure on other cells, none of which are these.
+
+        What a seed does to both falls out of the difference, run by run.
+        """
+        differences = self.values[:, figure] - other.values[:, figure]
+        return _over_cells_and_seeds(differences, [self._over_cells(figure), other._over_cells(figure)])
+
+    def _over_cells(self, figure: int) -> "_OverCells":
         drawn = self.replicates[..., figure]
         runs, of_one = len(self.values), drawn.var(axis=-1).mean(axis=1)
         if self.shared is None:
-            by_stratum = drawn.mean(axis=1).var(axis=-1)
+            of_mean = drawn.mean(axis=1).var(axis=-1)
         else:
-            by_stratum = of_one * (self.shared + (1 - self.shared) / runs)
-        total, squares = by_stratum.sum(), np.nansum(by_stratum**2 / self.freedom)
-        least = float(np.nanmin(self.freedom))
-        if runs > 1:
-            between = self.values[:, figure].var(ddof=1) / runs
-            of_single_cells = (of_one.sum() - total) / (runs - 1)
-            total += max(between - of_single_cells, 0.0)
-            squares += between**2 / (runs - 1)
-            least = min(least, runs - 1)
-        # Where all agree, rounding may leave a trace; and subtracting may leave a sum that is small beside its parts.
-        return (0.0, np.inf) if total < _ROUNDING else (float(total), float(max(total**2 / squares, least)))
+            of_mean = of_one * (self.shared + (1 - self.shared) / runs)
+        return _OverCells(of_mean, of_one, self.freedom)
+
+
+class _OverCells(NamedTuple):
+    """Variances over cells by stratum, of the mean over the runs and of one run, and their degrees of freedom."""
+
+    of_mean: Floats
+    of_one: Floats
+    freedom: Floats
+
+
+def _over_cells_and_seeds(values: Floats, parts: Sequence[_OverCells]) -> Variance:
+    of_mean, of_one, freedom = (np.concatenate(column) for column in zip(*parts, strict=True))
+    runs, total, squares = len(values), of_mean.sum(), np.nansum(of_mean**2 / freedom)
+    least = float(np.nanmin(freedom))
+    if runs > 1:
+        between = values.var(ddof=1) / runs
+        of_single_cells = (of_one.sum() - total) / (runs - 1)
+        total += max(between - of_single_cells, 0.0)
+        squares += between**2 / (runs - 1)
+        least = min(least, runs - 1)
+    # Where all agree, rounding may leave a trace; and subtracting may leave a sum that is small beside its parts.
+    return Variance(0.0, np.inf) if total < _ROUNDING else Variance(float(total), float(max(total**2 / squares, least)))
 
 
 def resample(rows: Sequence[Mapping[int, CellCounts]], figures: slice = slice(None)) -> list[Resampled]:

@@ -29,6 +29,7 @@ def row_of_runs(
     better: float = 0.0,
     common: np.ndarray | None = None,
     tested: float = 1.0,
+    effects: Sequence[float] | None = None,
 ) -> dict[int, CellCounts]:
     """A row's trainings, by seed.
 
@@ -41,10 +42,12 @@ def row_of_runs(
         better: Added to the odds.
         common: What is hard about each cell for all rows; half as much again is the row's own.
         tested: Share of each class's cells that a seed chooses to test on.
+        effects: What each seed does, where it is not to be drawn.
     """
+    does = rng.normal(0, seed, seeds) if effects is None else effects
     hard = rng.normal(0, cell, len(_NAMES)) if common is None else common + rng.normal(0, cell / 2, len(_NAMES))
     odds = ODDS[_LABELS] + better + hard
-    return {number: _run(rng, odds, seed, noise, _chosen(number, tested)) for number in range(seeds)}
+    return {number: _run(rng, odds, does[number], noise, _chosen(number, tested)) for number in range(seeds)}
 
 
 def rows_of_runs(
@@ -55,11 +58,17 @@ def rows_of_runs(
     return [row_of_runs(rng, seeds, cell=cell, seed=seed, noise=noise, better=more, common=common) for more in better]
 
 
-def true_accuracy(rng: np.random.Generator, *, cell: float, seed: float, noise: float) -> float:
-    """What `row_of_runs` would measure on ever more cells and seeds."""
+def true_recalls(
+    rng: np.random.Generator, *, cell: float, seed: float, noise: float, better: float = 0.0
+) -> np.ndarray:
+    """The recalls that `row_of_runs` would measure on ever more cells and seeds."""
     spread = np.sqrt(cell**2 + seed**2 + noise**2) * rng.normal(size=100_000)
-    recalls = [expit(odds + spread).mean() for odds in ODDS]
-    return float(np.average(recalls, weights=np.multiply(CELLS, IMAGES)))
+    return np.array([expit(odds + better + spread).mean() for odds in ODDS])
+
+
+def true_accuracy(rng: np.random.Generator, **drawn: float) -> float:
+    """The accuracy that goes with `true_recalls`."""
+    return float(np.average(true_recalls(rng, **drawn), weights=np.multiply(CELLS, IMAGES)))
 
 
 def _chosen(number: int, share: float) -> np.ndarray:
@@ -72,8 +81,8 @@ def _chosen(number: int, share: float) -> np.ndarray:
     return np.sort(np.concatenate(parts))
 
 
-def _run(rng: np.random.Generator, odds: np.ndarray, seed: float, noise: float, cells: np.ndarray) -> CellCounts:
-    chances = expit(odds + rng.normal(0, seed) + rng.normal(0, noise, len(odds)))
+def _run(rng: np.random.Generator, odds: np.ndarray, effect: float, noise: float, cells: np.ndarray) -> CellCounts:
+    chances = expit(odds + effect + rng.normal(0, noise, len(odds)))
     right = rng.binomial(_SIZES, chances)[cells]
     sizes, labels = _SIZES[cells], _LABELS[cells]
     confusion = np.zeros((len(cells), 4, 4))
