@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from bloodcell.report.formatting import percent, points
+from bloodcell.formatting import percent, points
 from bloodcell.report.intervals import Interval
 from bloodcell.report.rows import FinishedRow, Row, finished
 
