@@ -6,7 +6,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from types import FrameType
-from typing import NoReturn, get_args
+from typing import NoReturn, TypeVar, get_args
 
 import click
 from prefect import flow, runtime
@@ -31,10 +31,13 @@ from flows.fan_out import fan_out
 from flows.parameters import GridName, Overrides, parse_assignment, resolve
 from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
+from tasks.packing import pack
 from tasks.plan import plan, plan_grid
 from tasks.report import report_grid
-from tasks.runners import GridRunId, Runner, open_runner
+from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
+
+RunnerT = TypeVar("RunnerT", bound=Runner)
 
 _INTERRUPTIBLE: list[Runner] = []  # what Ctrl-C has to stop in this process
 
@@ -90,9 +93,10 @@ def grid(
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
     planned = plan_grid(store, config, run_id, strict=strict, force=force, another_seed=nightly is not None)
-    runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
-    _INTERRUPTIBLE.append(runner)
-    runner.prepare(get_run_logger().info)
+    log = get_run_logger().info
+    settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
+    runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
+    runner.prepare(log)
     outcomes = fan_out(store, planned, runner, settings.concurrent)
     run = GridRun(
         run_id=run_id,
@@ -183,6 +187,11 @@ def main(
     cause = state.result(raise_on_failure=False)
     click.echo(f"error: {cause}" if isinstance(cause, BloodcellError) else state.message, err=True)
     sys.exit(cause.exit_code if isinstance(cause, BloodcellError) else 1)
+
+
+def _interruptible(runner: RunnerT) -> RunnerT:
+    _INTERRUPTIBLE.append(runner)
+    return runner
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
