@@ -21,9 +21,9 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
     told to restart, or to where the row got better: two nights in succession, as one may be luck, and a measure that is
     luck makes every later night look worse. Where there is none such, they are also what these nights and this one
     reuse. A training that was found worse is no measure for the next, nor are its repeats; one that was found better is
-    none until the next night has borne it out or not. Of the repeats of one training the
-    newest counts: on a CPU they are equal numbers, and twice the same says nothing of how trainings differ. An object
-    that cannot be read is another run's to mend.
+    none until the next night has borne it out or not. Of the repeats of one training the newest counts: on a CPU they
+    are equal numbers, and twice the same says nothing of how trainings differ. An object that cannot be read is another
+    run's to mend.
 
     Args:
         store: Where the runs are.
