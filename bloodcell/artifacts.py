@@ -18,6 +18,9 @@ SPLITS = ("train", "validation", "test", "seen")
 KEY_LENGTH = 20
 """Hex digits of an experiment's key: 80 bits, of which a billion experiments collide with odds of one in a million."""
 
+LONG_WAIT = 0.02
+"""Fraction of the learning time from which on waiting for data is worth a word."""
+
 DOCTOR = "doctor"
 """The object that `bloodcell doctor --write` leaves, always the same."""
 
@@ -116,6 +119,9 @@ class EpochRecord(Frozen):
     val_loss: float
     val_accuracy: float
     seconds: float = Field(description="Wall-clock of the epoch's training and validation, in seconds.")
+    waiting: float | None = Field(
+        None, description="Of these, seconds in which the next batch was not there yet; none where nobody measured it."
+    )
 
 
 class ExperimentResult(Frozen):
@@ -135,6 +141,12 @@ class ExperimentResult(Frozen):
     finished: datetime
     environment: dict[str, Any] = Field(description="What environment.json holds.")
     files: dict[str, Sha256] = Field(description="SHA-256 of every other artifact, by file name.")
+
+    @property
+    def waiting_fraction(self) -> float | None:
+        """The fraction of the learning time in which training waited for data; None where nobody measured it."""
+        waits = [record.waiting for record in self.history if record.waiting is not None]
+        return sum(waits) / self.learning_seconds if len(waits) == len(self.history) else None
 
 
 class RowOutcome(Frozen):

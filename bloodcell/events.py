@@ -18,7 +18,7 @@ class Step(_Event):
 
 
 class Epoch(_Event):
-    """An epoch ended. Losses are cross-entropies in nats, accuracies fractions."""
+    """An epoch ended. Losses are cross-entropies in nats, accuracies fractions; `waiting` is as in EpochRecord."""
 
     event: Literal["epoch"] = "epoch"
     epoch: int
@@ -28,6 +28,7 @@ class Epoch(_Event):
     val_loss: float
     val_accuracy: float
     seconds: float
+    waiting: float | None = None
 
 
 class Done(_Event):

@@ -5,7 +5,6 @@ What computes is in the modules that `bloodcell.provenance` hashes into the key;
 
 import hashlib
 import json
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,14 @@ from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, EpochRecord, ExperimentResult, ExperimentSpec, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import dataset, splits
+from bloodcell.data.cache import decoded_images
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.data.decoded import decoded_images
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import ConfigError
 from bloodcell.evaluation import predictions_table, score
 from bloodcell.events import Done, Epoch, Step, emit
 from bloodcell.explanations import explanations
-from bloodcell.files import exclusive, sha256_of, storage_errors
+from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
 from bloodcell.model import build_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
@@ -51,7 +50,7 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     _check_code(spec)
     config = spec.config
     device = set_up(config.seed, settings.threads_per_experiment)
-    info, manifest, examples = _load(store, spec, settings.cache)
+    info, manifest, examples = _load(store, spec, settings)
     with exclusive(settings.cache / "model.lock"):  # Keras's download of ImageNet weights is not safe side by side
         model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))
     training = _fit(model, config, examples)
@@ -98,16 +97,19 @@ def _check_code(spec: ExperimentSpec) -> None:
         )
 
 
-def _load(store: Store, spec: ExperimentSpec, cache: Path) -> tuple[DatasetInfo, pd.DataFrame, Examples]:
+def _load(store: Store, spec: ExperimentSpec, settings: Settings) -> tuple[DatasetInfo, pd.DataFrame, Examples]:
     info = dataset.read_info(store, f"{spec.dataset}@{spec.dataset_version}")
     manifest = dataset.read_manifest(store, info)
     split = splits.assign(manifest, spec.config, sources_known=info.sources_known)
-    side = spec.config.side
-
-    def on_miss() -> None:
-        emit(Step(message=f"decoding {info.images} images to {side} x {side} px, once for this machine"))
-
-    images = decoded_images(store, info, manifest, side, cache=cache, on_miss=on_miss)
+    images = decoded_images(
+        store,
+        info,
+        manifest,
+        spec.config.side,
+        cache=settings.cache,
+        limit=settings.cache_limit_bytes,
+        say=lambda sentence: emit(Step(message=sentence)),
+    )
     return info, manifest, Examples.of(manifest, info.labels, split, images)
 
 
@@ -163,8 +165,8 @@ def _upload(store: Store, key: str, files: dict[str, bytes]) -> dict[str, str]:
 
 
 def _upload_model(store: Store, key: str, model: keras.Model, cache: Path) -> dict[str, str]:
-    with storage_errors("model.keras", str(cache), "BLOODCELL_CACHE"), tempfile.TemporaryDirectory(dir=cache) as folder:
-        path = Path(folder) / "model.keras"
+    with storage_errors("model.keras", str(cache), "BLOODCELL_CACHE"), scratch(cache / "scratch") as folder:
+        path = folder / "model.keras"
         model.save(path)
         store.upload(path, artifacts.experiment(key, path.name))
         return {path.name: sha256_of(path)}

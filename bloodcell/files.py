@@ -4,7 +4,9 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -67,12 +69,66 @@ def _take_free_name(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Keep other processes of this machine that ask for the same path waiting until the block ends."""
+def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Keep other processes of this machine that ask for the same path waiting until the block ends.
+
+    Args:
+        path: A file for this purpose alone.
+        on_wait: Called before waiting for another process.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # gone with the file, and so with the process
+        if not try_lock(file.fileno(), fcntl.LOCK_EX):
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def try_lock(descriptor: int, operation: int) -> bool:
+    """Take a lock that lasts until the file is closed, and so no longer than the process, unless another forbids it."""
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """A new folder below `root` for files in the making, gone when the block ends.
+
+    Its process holds a lock on it. Folders there that nobody holds, because their process was killed, are removed
+    first.
+
+    Args:
+        root: A folder for this purpose alone.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.iterdir():
+        if (descriptor := _hold(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(descriptor)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=root))
+        if (descriptor := _hold(folder)) is not None:
+            break  # or another process took it for abandoned, before it was locked
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _hold(folder: Path) -> int | None:
+    """A descriptor that locks the folder, or None where another process holds it or has removed it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):  # it is gone, or another user's
+        return None
+    if try_lock(descriptor, fcntl.LOCK_EX) and folder.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def sha256_of(path: Path) -> str:

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bloodcell",
         description="Folder for downloaded datasets and decoded images; safe to delete at any time.",
     )
+    cache_limit: str = Field(
+        "20g",
+        pattern=_SIZE,
+        description="Disk space for decoded images in the cache; those longest unused go first, those in use stay.",
+    )
     runner: Literal["process", "docker", "work_pool"] = Field(
         "process",
         description="What runs an experiment: a child process, a container of this host, or a flow run on a work pool.",
@@ -92,6 +97,12 @@ class Settings(BaseSettings):
         if self.runner == "work_pool":
             return self.window
         return len(self.gpus) * self.gpu_slots or self.slots
+
+    @property
+    def cache_limit_bytes(self) -> int:
+        """The limit of decoded images in bytes."""
+        digits = self.cache_limit.rstrip("bkmg")
+        return int(digits) << 10 * "bkmg".index(self.cache_limit[len(digits) :] or "b")
 
     @property
     def threads_per_experiment(self) -> int:

@@ -15,6 +15,7 @@ from bloodcell.artifacts import SPLITS, EpochRecord
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import DeviceMemoryError, DivergedError
+from bloodcell.waiting import Waiting, measured
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,17 @@ def fit(
         DivergedError: A loss became NaN or infinite.
         DeviceMemoryError: The device has too little memory.
     """
-    recorder = _Recorder(config, on_epoch)
     stopping = _early_stopping(config)
     train, steps = examples.training_batches(batch_size=config.batch_size, epochs=config.epochs, seed=config.seed)
+    validation = examples.evaluation_batches("validation", batch_size=_evaluation_batch(config))
     started = time.perf_counter()
-    with _memory_errors(config):
+    with _memory_errors(config), measured(model, train, validation) as waiting:
+        recorder = _Recorder(config, waiting, on_epoch)
         model.fit(
             train,
             epochs=config.epochs,
             steps_per_epoch=steps,
-            validation_data=examples.evaluation_batches("validation", batch_size=_evaluation_batch(config)),
+            validation_data=validation,
             callbacks=[recorder] if stopping is None else [recorder, stopping],
             shuffle=False,
             verbose=0,
@@ -129,22 +131,26 @@ def _memory_errors(config: ExperimentConfig) -> Iterator[None]:
 class _Recorder(keras.callbacks.Callback):
     """Keeps the history, and ends a training whose loss is no number."""
 
-    def __init__(self, config: ExperimentConfig, on_epoch: Callable[[EpochRecord], None]) -> None:
+    def __init__(self, config: ExperimentConfig, waiting: Waiting, on_epoch: Callable[[EpochRecord], None]) -> None:
         super().__init__()
         self.history: list[EpochRecord] = []
         self._config = config
+        self._waiting = waiting
         self._on_epoch = on_epoch
         self.ended = 0.0
         self._started = 0.0
+        self._waited = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._started = time.perf_counter()
+        self._waited = self._waiting.seconds
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         self._check(epoch + 1, figures)
         self.ended = time.perf_counter()
-        record = EpochRecord(epoch=epoch + 1, seconds=self.ended - self._started, **figures)
+        seconds, waiting = self.ended - self._started, self._waiting.seconds - self._waited
+        record = EpochRecord(epoch=epoch + 1, seconds=seconds, waiting=waiting, **figures)
         self.history.append(record)
         self._on_epoch(record)
 

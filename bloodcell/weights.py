@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from bloodcell.config import WEIGHTS_PREFIX, ExperimentConfig
 from bloodcell.errors import WeightsError
-from bloodcell.files import sha256_of
+from bloodcell.files import scratch, sha256_of, storage_errors
 from bloodcell.store import Store
 
 
@@ -54,7 +54,10 @@ def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path |
         )
     path = cache / "weights" / f"{(config.weights_sha256 or '')[:12]}-{PurePosixPath(config.weights).name}"
     if not path.exists():
-        store.download(config.weights, path)
+        with storage_errors(path.name, str(path.parent), "BLOODCELL_CACHE"), scratch(cache / "scratch") as folder:
+            store.download(config.weights, folder / path.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (folder / path.name).replace(path)
     try:
         _checked_digest(path, config.weights_sha256)
     except WeightsError:

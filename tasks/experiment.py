@@ -13,6 +13,7 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from bloodcell import artifacts
+from bloodcell.artifacts import LONG_WAIT
 from bloodcell.errors import TransientError
 from bloodcell.events import Done, Epoch, Event
 from bloodcell.store import Store
@@ -111,9 +112,11 @@ def line_of(name: str, event: Event) -> str:
         case Epoch():
             filled = round(_BAR_CELLS * event.epoch / event.epochs)
             bar = "█" * filled + "░" * (_BAR_CELLS - filled)
+            long = event.waiting is not None and event.waiting > LONG_WAIT * event.seconds
+            waited = f", of which {event.waiting:.2f} s waiting for data" if long else ""
             return (
                 f"{name} {bar} {event.epoch}/{event.epochs}  loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  "
-                f"val loss {event.val_loss:.4f}  val accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s"
+                f"val loss {event.val_loss:.4f}  val accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s{waited}"
             )
         case _:
             return f"{name}: {getattr(event, 'message', event)}"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec
+from bloodcell.artifacts import ExperimentResult, ExperimentSpec
 from bloodcell.events import Done, Epoch, Failure, parse
 
 
@@ -36,6 +36,9 @@ def test_an_experiment_from_key_to_result(store, settings, spec):
     }  # fmt: skip
     assert len(result.history) == 2
     assert result.learning_seconds > 0
+    assert 0 < result.waiting_fraction < 1
+    before = result.model_dump(mode="json", exclude={"history": {"__all__": {"waiting"}}})
+    assert ExperimentResult.model_validate(before).waiting_fraction is None  # nobody measured it then
     assert result.environment["seed"] == spec.config.seed
 
     names = set(store.list(f"experiments/{spec.key}/"))
@@ -50,7 +53,7 @@ def test_an_experiment_from_key_to_result(store, settings, spec):
     store.download(artifacts.experiment(spec.key, "model.keras"), settings.cache / "model.keras")
     model = keras.models.load_model(settings.cache / "model.keras")
     table = pd.read_parquet(io.BytesIO(store.read(artifacts.experiment(spec.key, "predictions.parquet"))))
-    images = np.load(next((settings.cache / "images").iterdir()))
+    images = np.load(next((settings.cache / "images").glob("*.npy")))
     predicted = model.predict(images, verbose=0)
     np.testing.assert_allclose(table[[f"p_{label}" for label in result.labels]], predicted, atol=1e-5)
 

@@ -84,6 +84,9 @@ def test_a_loss_that_is_no_number_fails_with_the_epoch(small, examples):
 @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
 def test_too_little_memory_is_told_in_words(small, examples, error):
     class Exhausted:
+        train_step = test_step = None
+        jit_compile = False
+
         def fit(self, *args, **kwargs):
             raise error
 

@@ -1,9 +1,7 @@
-"""Images decoded and resized once for a machine, as one memory-mapped array for all its experiments."""
+"""Images decoded and resized: what decides the pixels that every experiment sees."""
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,8 @@ import tensorflow as tf
 from bloodcell import artifacts
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.errors import CorruptObjectError, ImageError
-from bloodcell.files import sha256_of, storage_errors, whole_file
+from bloodcell.files import sha256_of
+from bloodcell.settings import cpus
 from bloodcell.store import Store
 
 Images = npt.NDArray[np.uint8]
@@ -22,86 +21,54 @@ Images = npt.NDArray[np.uint8]
 _BATCH = 64
 
 
-def decoded_images(
-    store: Store,
-    info: DatasetInfo,
-    manifest: pd.DataFrame,
-    side: int,
-    *,
-    cache: Path,
-    on_miss: Callable[[], None],
-) -> Images:
+def decoded_batches(
+    store: Store, info: DatasetInfo, manifest: pd.DataFrame, side: int, folder: Path
+) -> Iterator[tuple[npt.NDArray[np.int64], Images]]:
     """All images of a dataset version, resized to a square (bilinear, antialiased, aspect ratio not kept).
+
+    All cores decode, however many this process computes with: the experiments that need the images wait for them.
 
     Args:
         store: Where the shards lie.
         info: The dataset version.
         manifest: Its manifest.
         side: Side of the square, in pixels.
-        cache: Folder for the decoded array. A damaged one is decoded anew.
-        on_miss: Called when the images must be decoded first.
+        folder: Takes one shard at a time.
 
-    Returns:
-        uint8 array of shape (images, side, side, 3), RGB, in manifest order, mapped read-only.
+    Yields:
+        Row numbers of the manifest, of shape (n,), and the images there: uint8 of shape (n, side, side, 3), RGB.
 
     Raises:
         CorruptObjectError: A shard's bytes are not those that the dataset records.
         ImageError: An image cannot be decoded.
-        StorageError: The cache cannot be written.
     """
-    shape = (len(manifest), side, side, 3)
-    path = cache / "images" / f"{info.version}-{side}-{_decoder()}.npy"
-    with storage_errors(path.name, str(path.parent), "BLOODCELL_CACHE"):
-        images = _mapped(path, shape)
-        if images is None:
-            on_miss()
-            with whole_file(path) as temporary:
-                _decode_into(temporary, shape, store, info, manifest)
-            images = np.load(path, mmap_mode="r")
-    return images
-
-
-def _decoder() -> str:
-    """Name of what decides the pixels: this module and TensorFlow's version."""
-    return hashlib.sha256(Path(__file__).read_bytes() + tf.__version__.encode()).hexdigest()[:8]
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> Images | None:
-    """The cached array, or None where there is none that is whole."""
-    try:
-        images: Images = np.load(path, mmap_mode="r")
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    return images if images.shape == shape and images.dtype == np.uint8 else None
-
-
-def _decode_into(
-    path: Path, shape: tuple[int, int, int, int], store: Store, info: DatasetInfo, manifest: pd.DataFrame
-) -> None:
-    side = shape[1]
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):  # not on macOS
-        with path.open("r+b") as file:
-            # Claims the space now: writing to a mapped page on a full disk would kill the process instead.
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    # Shards hold their records in the order of (shard, position), the array in that of the manifest.
-    places = manifest.reset_index(drop=True).sort_values(["shard", "position"]).index.to_numpy()
-    start = 0
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        shards = [_fetch_shard(store, info, shard, digest, Path(folder)) for shard, digest in info.shards.items()]
-        records = tf.data.TFRecordDataset(shards)
-        batches = records.map(lambda data: _decode(data, side), num_parallel_calls=tf.data.AUTOTUNE).batch(_BATCH)
+    # A shard holds its records in the order of their positions, the manifest its rows in that of the hashes.
+    places = manifest.reset_index(drop=True).sort_values(["shard", "position"])
+    rows_by_shard = {number: rows.index.to_numpy() for number, rows in places.groupby("shard")}
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = cpus()
+    for number, (shard, digest) in enumerate(info.shards.items()):
+        path = _fetch_shard(store, info, shard, digest, folder)
+        rows, start = rows_by_shard[number], 0
+        records = tf.data.TFRecordDataset(str(path))
+        batches = records.map(lambda data: _decode(data, side), num_parallel_calls=cpus()).batch(_BATCH)
         try:
-            for batch in batches.as_numpy_iterator():
-                images[places[start : start + len(batch)]] = batch
+            for batch in batches.prefetch(1).with_options(options).as_numpy_iterator():
+                yield rows[start : start + len(batch)], batch
                 start += len(batch)
         except tf.errors.InvalidArgumentError as error:
-            bad = places[start + _first_undecodable(records.skip(start), side)]
+            bad = rows[start + _first_undecodable(records.skip(start), side)]
             raise ImageError(
                 f"{manifest['path'].iloc[bad]} in {info.name}@{info.version} cannot be decoded: {error.message}",
                 remedy="remove that image from the archive and push the dataset again",
             ) from error
-    images.flush()
+        path.unlink()
+
+
+def decoder() -> str:
+    """Name of what decides the pixels: this module and TensorFlow's version."""
+    return hashlib.sha256(Path(__file__).read_bytes() + tf.__version__.encode()).hexdigest()[:8]
 
 
 def _first_undecodable(records: tf.data.Dataset, side: int) -> int:
@@ -117,7 +84,7 @@ def _first_undecodable(records: tf.data.Dataset, side: int) -> int:
     return next(number for number, data in enumerate(records) if is_bad(data))
 
 
-def _fetch_shard(store: Store, info: DatasetInfo, shard: str, digest: str, folder: Path) -> str:
+def _fetch_shard(store: Store, info: DatasetInfo, shard: str, digest: str, folder: Path) -> Path:
     path = folder / Path(shard).name
     name = artifacts.dataset(info.name, info.version, shard)
     store.download(name, path)
@@ -127,7 +94,7 @@ def _fetch_shard(store: Store, info: DatasetInfo, shard: str, digest: str, folde
             f"{name} in {store.url} has the SHA-256 {received}, not {digest}",
             remedy="delete that version's folder and push the dataset again",
         )
-    return str(path)
+    return path
 
 
 def _decode(data: tf.Tensor, side: int) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bloodcell.artifacts import GridRun, LeakageAudit, NightVerdict
+from bloodcell.artifacts import LONG_WAIT, GridRun, LeakageAudit, NightVerdict
 from bloodcell.config import CHOOSE_TEST
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
@@ -79,6 +79,12 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
         yield "Different test images", f"Rows differ in {choose} the test images: their test figures do not compare."
     if differences := machine_differences(done):
         yield "Learning times do not compare", f"Rows ran under different conditions: {'; '.join(differences)}."
+    if slow := [f"{row.name} ({row.waiting:.1%})" for row in done if (row.waiting or 0) > LONG_WAIT]:
+        remedy = (
+            "Learning times are longer than need be: keep the cache (BLOODCELL_CACHE) on a fast disk of the machine, "
+            "leave memory free for the images in it, or run fewer experiments at once."
+        )
+        yield "Waited for data", f"More than {LONG_WAIT:.0%} of their learning time: {listed(slow)}. {remedy}"
 
 
 def _trainings(done: Sequence[FinishedRow]) -> Caution | None:

@@ -173,6 +173,17 @@ def duration(seconds: float) -> str:
     return f"{seconds:,.3f} s ({clock(seconds)})" if seconds >= 60 else f"{seconds:,.3f} s"
 
 
+def waiting_text(fraction: float | None) -> str:
+    """How much of a learning time went into waiting for data.
+
+    >>> waiting_text(0.0041), waiting_text(0.00001)
+    ('Training waited for data 0.4% of the learning time.', 'Training waited for data 0.0% of the learning time.')
+    """
+    if fraction is None:
+        return "How long training waited for data is unknown."
+    return f"Training waited for data {fraction:.1%} of the learning time."
+
+
 def listed(items: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))

@@ -77,6 +77,7 @@ def report_markdown(**context: Any) -> str:
     environment.filters |= {
         "strong": strong,
         "duration": formatting.duration,
+        "waiting_text": formatting.waiting_text,
         "fraction": "{:.4f}".format,
         "counted": formatting.counted,
         "setting": formatting.setting_text,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import stdev
+from statistics import mean, stdev
 from typing import NamedTuple
 
 from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, RowOutcome, SplitMetrics
@@ -140,6 +140,12 @@ class FinishedRow(Row):
     def seconds(self) -> float:
         """Its learning time in seconds, the mean over its trainings."""
         return sum(result.learning_seconds for result in self.results) / len(self.results)
+
+    @property
+    def waiting(self) -> float | None:
+        """The fraction of its learning time in which it waited for data; None where a training did not measure it."""
+        fractions = [found for result in self.results if (found := result.waiting_fraction) is not None]
+        return mean(fractions) if len(fractions) == len(self.results) else None
 
     @property
     def epochs(self) -> str:

@@ -176,6 +176,7 @@ def _figures(row: FinishedRow) -> dict[str, object]:
         "parameters": row.result.parameters,
         "learning_seconds": row.seconds,
         "learning_time_ms": milliseconds(row.seconds),
+        "waiting_fraction": row.waiting,
     }
     for split, metrics in row.metrics.items():
         record |= {f"{split}_{figure}": value for figure, value in _flat(metrics).items()}
@@ -199,6 +200,7 @@ def _training(result: ExperimentResult | None) -> dict[str, object]:
         "epochs_run": len(result.history),
         "kept_epoch": result.kept_epoch,
         "learning_seconds": result.learning_seconds,
+        "waiting_fraction": result.waiting_fraction,
     }
     for split in SPLITS:
         if metrics := result.metrics.get(split):

@@ -57,6 +57,7 @@ class Figures:
     seconds: float = 60.0
     environment: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 10
+    waiting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def leakage_of(config: ExperimentConfig, *, test: int | None, validation: int | 
     )
 
 
-def history(accuracy: Mapping[str, float], epochs: int = 10) -> tuple[EpochRecord, ...]:
+def history(accuracy: Mapping[str, float], epochs: int = 10, waiting: float | None = None) -> tuple[EpochRecord, ...]:
     def record(epoch: int) -> EpochRecord:
         left = math.exp(-epoch / 3)
         train, validation = accuracy["train"] * (1 - 0.6 * left), accuracy["validation"] * (1 - 0.5 * left)
@@ -148,6 +149,7 @@ def history(accuracy: Mapping[str, float], epochs: int = 10) -> tuple[EpochRecor
             val_loss=0.1 + 1.0 * left,
             val_accuracy=validation,
             seconds=6.0,
+            waiting=waiting,
         )
 
     return tuple(record(epoch) for epoch in range(1, epochs + 1))
@@ -198,7 +200,7 @@ def build(
             labels=labels,
             sources_known=sources is not None,
             metrics=metrics,
-            history=history(outcome.accuracy, outcome.epochs),
+            history=history(outcome.accuracy, outcome.epochs, outcome.waiting),
             kept_epoch=8,
             learning_seconds=outcome.seconds,
             parameters=21_802_784,

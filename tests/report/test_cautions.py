@@ -129,3 +129,15 @@ def test_leakage_of_unknown_cells_is_called_unknown(make, figures, grid, protoco
     assert (", and split pooled keeps none apart." in text) == (protocol == "pooled")
     assert "**Validation not independent**: Validation images may share cells with training, so" in text
     assert "**Leakage**" not in text
+
+
+def test_a_row_that_waited_long_for_data_is_named_with_the_remedy(make, figures):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"dropout": 0.1}, "c": {"dropout": 0.2}})
+    # Ten epochs and 60 seconds: 1.8%, 2.5%, and a result that does not know.
+    outcomes = {"a": figures(0.8, waiting=0.11), "b": figures(0.8, waiting=0.15), "c": figures(0.8)}
+    example = make(grid, outcomes, sources=KNOWN)
+    assert "**Waited for data**: More than 2% of their learning time: b (2.5%). Learning times are" in example.opening
+    assert "BLOODCELL_CACHE" in example.opening
+    assert "Training waited for data 2.5% of the learning time." in example.markdown
+    assert "How long training waited for data is unknown." in example.markdown
+    assert "Waited for data" not in make(grid, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).opening

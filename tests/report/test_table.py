@@ -127,10 +127,13 @@ def test_a_class_that_was_never_called_has_no_precision(metrics):
 
 def test_csv_holds_full_precision_and_every_row(make, figures):
     grid = GridConfig(name="g", experiments={"a": {}, "b": {"augmentation": {"rotation": 5}}})
-    example = make(grid, {"a": figures(2077 / 2500 + 1e-9, seconds=3200.448415), "b": 'no "memory",\nat all'})
+    example = make(
+        grid, {"a": figures(2077 / 2500 + 1e-9, seconds=3200.448415, waiting=1.25), "b": 'no "memory",\nat all'}
+    )
     first, second = csv.DictReader(io.StringIO(results_csv(example.rows, compare(finished(example.rows))).decode()))
     assert float(first["test_accuracy"]) == 2077 / 2500 + 1e-9
     assert (first["learning_seconds"], first["learning_time_ms"]) == ("3200.448415", "3200448")
+    assert float(first["waiting_fraction"]) == 12.5 / 3200.448415
     assert (first["image_size"], first["learning_rate"], first["seeds"]) == ("299", "1e-05", "0")
     assert (second["status"], second["reason"], second["test_accuracy"]) == ("failed", 'no "memory",\nat all', "")
     assert '"rotation": 5.0' in second["augmentation"]

@@ -22,6 +22,9 @@ def test_events_read_well():
     assert line_of("basic", epoch) == (
         "basic ██████░░░░░░░░░░░░░░ 3/10  loss 0.5000  accuracy 0.8000  val loss 0.6000  val accuracy 0.7000  1.2 s"
     )
+    waited = epoch.model_copy(update={"waiting": 0.026})
+    assert line_of("basic", waited) == line_of("basic", epoch) + ", of which 0.03 s waiting for data"
+    assert line_of("basic", epoch.model_copy(update={"waiting": 0.024})) == line_of("basic", epoch)
     assert line_of("basic", Step(message="decoding")) == "basic: decoding"
     assert line_of("basic", Done(message="done")) == "basic: done"
 

@@ -109,6 +109,7 @@ def container_environment(settings: Settings, inherited: Mapping[str, str]) -> d
     own = {
         "BLOODCELL_STORE": settings.store,
         "BLOODCELL_CACHE": CACHE,
+        "BLOODCELL_CACHE_LIMIT": settings.cache_limit,
         "BLOODCELL_SLOTS": str(settings.slots),
         "BLOODCELL_THREADS": str(settings.threads_per_experiment),
         "PYTHONUNBUFFERED": "1",

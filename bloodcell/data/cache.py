@@ -1,0 +1,166 @@
+"""The decoded images of a machine: decoded by the first experiment that needs them, mapped by all, bounded in size.
+
+    images/<dataset version>-<side>-<decoder>.npy   an array; who maps it holds a shared lock on it
+    images/<the same>.lock                          held while it is decoded
+    images/room.lock                                held for the moment in which room is made
+    scratch/                                        arrays and shards in the making
+
+Locks are those of flock(2), which the kernel releases when a process ends, however it ends. They hold within a
+host, its containers on one Docker volume included, but not between hosts: the folder belongs on a local disk, not
+on NFS. Nothing here decides what an experiment computes.
+"""
+
+import fcntl
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bloodcell.data.dataset import DatasetInfo
+from bloodcell.data.decoded import Images, decoded_batches, decoder
+from bloodcell.files import exclusive, scratch, storage_errors, try_lock
+from bloodcell.store import Store
+
+_ARRAY = "array.npy"
+
+
+def decoded_images(
+    store: Store,
+    info: DatasetInfo,
+    manifest: pd.DataFrame,
+    side: int,
+    *,
+    cache: Path,
+    limit: int,
+    say: Callable[[str], None],
+) -> Images:
+    """All images of a dataset version as squares, decoded now unless the machine has them.
+
+    Args:
+        store: Where the shards lie.
+        info: The dataset version.
+        manifest: Its manifest.
+        side: Side of the square, in pixels.
+        cache: Folder of the cache. A damaged array there is decoded anew.
+        limit: Bytes that all arrays together may take: those longest unused go first, and those in use stay.
+        say: Called with a sentence before what may take a while.
+
+    Returns:
+        uint8 array of shape (images, side, side, 3), RGB, in manifest order, mapped read-only; it stays in the cache
+        for as long as it is mapped.
+
+    Raises:
+        CorruptObjectError: A shard's bytes are not those that the dataset records.
+        ImageError: An image cannot be decoded.
+        StorageError: The cache cannot be written.
+    """
+    shape = (len(manifest), side, side, 3)
+    path = cache / "images" / f"{info.version}-{side}-{decoder()}.npy"
+    size = f"{shape[0]:,} images to {side} x {side} px"
+
+    def on_wait() -> None:
+        say(f"waiting for another experiment, which decodes {size}")
+
+    with storage_errors(path.name, str(path.parent), "BLOODCELL_CACHE"):
+        if (images := _cached(path, shape)) is not None:
+            return images
+        with exclusive(path.with_suffix(".lock"), on_wait), scratch(cache / "scratch") as folder:
+            if (images := _cached(path, shape)) is not None:
+                return images
+            say(f"decoding {size}, once for this machine")
+            path.unlink(missing_ok=True)  # damaged, where there is one
+            with (folder / _ARRAY).open("xb+") as file:
+                _reserve(file, shape, cache, limit, say)
+                _write(file, decoded_batches(store, info, manifest, side, folder))
+                images = _map(file)  # before it has the name by which it might be evicted
+            (folder / _ARRAY).replace(path)
+            return images
+
+
+def _cached(path: Path, shape: tuple[int, ...]) -> Images | None:
+    """The array in the cache, or None where there is none that is whole."""
+    try:
+        with path.open("rb") as file:
+            images = _map(file)
+    except (FileNotFoundError, ValueError):
+        return None
+    if images.shape != shape or images.dtype != np.uint8 or not path.exists():  # it was evicted before it was locked
+        return None
+    os.utime(path)  # its last use, however the disk is mounted
+    return images
+
+
+def _map(file: IO[bytes]) -> Images:
+    """Map an array that is not to be evicted as long as the mapping lives.
+
+    Raises:
+        ValueError: The file holds no whole array.
+    """
+    fcntl.flock(file, fcntl.LOCK_SH)  # of the open file, of which mmap keeps a duplicate
+    file.seek(0)
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return np.memmap(file, dtype, mode="r", offset=file.tell(), shape=shape)
+
+
+def _reserve(file: IO[bytes], shape: tuple[int, ...], cache: Path, limit: int, say: Callable[[str], None]) -> None:
+    """Make room for an array, and give its file the header and the size."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    size = file.tell() + math.prod(shape)
+    with exclusive(cache / "images" / "room.lock"):  # so that of two arrays in the making each counts the other
+        held = make_room(cache, size, limit)
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is better known now than halfway
+    if held > limit:
+        say(
+            f"the decoded images in use take {held / 1e9:.1f} GB of the cache, more than its limit of "
+            f"{limit / 1e9:.1f} GB; raise BLOODCELL_CACHE_LIMIT if the disk has room"
+        )
+
+
+def _write(file: IO[bytes], batches: Iterable[tuple[npt.NDArray[np.int64], Images]]) -> None:
+    """Write images behind the header, each at its row, and have them on disk before the file gets its name.
+
+    Not through a mapping, whose pages would count as this process's memory.
+    """
+    start = file.tell()
+    for rows, batch in batches:
+        for row, image in zip(rows, batch, strict=True):
+            file.seek(start + int(row) * image.nbytes)
+            file.write(image.data)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def make_room(cache: Path, wanted: int, limit: int) -> int:
+    """Remove arrays that no process has mapped, the longest unused first, until so many bytes more are within a limit.
+
+    The limit is the disk's where that has less room.
+
+    Args:
+        cache: Folder of the cache.
+        wanted: Bytes that are to be added.
+        limit: Bytes that all arrays may take, those in the making included.
+
+    Returns:
+        Bytes that they take with those added: more than the limit where the arrays in use leave too little.
+    """
+    stats = {path: path.stat() for path in (cache / "images").glob("*.npy")}
+    making = sum(path.stat().st_size for path in (cache / "scratch").glob(f"*/{_ARRAY}"))
+    held = wanted + making + sum(stat.st_size for stat in stats.values())
+    limit = min(limit, held - wanted + shutil.disk_usage(cache).free)
+    for path in sorted(stats, key=lambda path: stats[path].st_mtime_ns):
+        if held <= limit:
+            break
+        with path.open("rb") as file:
+            if try_lock(file.fileno(), fcntl.LOCK_EX):
+                path.unlink()
+                held -= stats[path].st_size
+    return held
