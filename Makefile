@@ -7,6 +7,7 @@
 #   make grid DATA=<zip or folder>     the seven experiments on your images
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set in the store>]
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
+#                [PLAN=1] only shows what would be trained, and why, of the set that is in the store; DATA is not needed
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
 #   make up                            a Prefect server, an S3 server and a worker on this machine, without Docker
@@ -23,6 +24,7 @@ DATASET ?= blood-cells
 SET ?=
 SEEDS ?=
 STRICT ?=
+PLAN ?=
 IMAGE ?= bloodcell:$(EXTRA)
 BASE ?=
 BUILD_FLAGS ?=
@@ -52,10 +54,15 @@ demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
 	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
 
+ifneq ($(PLAN),)
+grid: $(INSTALLED)
+	@$(RUN_GRID) --plan
+else
 grid: needs-data $(INSTALLED)
 	$(RUN_GRID) --check
 	$(BIN)/bloodcell data push --name "$(DATASET)" "$(DATA)"
 	$(RUN_GRID)
+endif
 
 needs-data:
 	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]'; \

@@ -9,11 +9,11 @@ from bloodcell.files import scratch, sha256_of, storage_errors
 from bloodcell.store import Store
 
 
-def stage_weights(store: Store, weights: str, sha256: str | None) -> tuple[str, str | None]:
-    """Put a weights file into the store, unless it is there.
+def identify_weights(store: Store, weights: str, sha256: str | None) -> tuple[str, str | None]:
+    """What a weights file is called in the store, and its SHA-256. Nothing is written.
 
     Args:
-        store: Where to.
+        store: The store.
         weights: As in `ExperimentConfig.weights`.
         sha256: What the file's SHA-256 must be, where the configuration says.
 
@@ -32,10 +32,26 @@ def stage_weights(store: Store, weights: str, sha256: str | None) -> tuple[str, 
         return weights, digest
     path = Path(weights).expanduser()
     digest = _checked_digest(path, sha256)
-    name = f"{WEIGHTS_PREFIX}{digest[:12]}-{path.name}"
-    if not store.exists(name):
-        store.upload(path, name)
-    return name, digest
+    return f"{WEIGHTS_PREFIX}{digest[:12]}-{path.name}", digest
+
+
+def stage_weights(store: Store, weights: str, name: str, sha256: str | None) -> None:
+    """Put weights into the store, unless they are there or are no file.
+
+    Args:
+        store: Where to.
+        weights: As in `ExperimentConfig.weights`.
+        name: What they are called there, and
+        sha256: their SHA-256; both as `identify_weights` says.
+
+    Raises:
+        WeightsError: The file is gone, or another since.
+    """
+    if weights == name or store.exists(name):
+        return
+    path = Path(weights).expanduser()
+    _checked_digest(path, sha256)
+    store.upload(path, name)
 
 
 def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path | None:

@@ -5,7 +5,7 @@ from prefect.states import Completed, Failed
 
 from bloodcell.artifacts import GridRun
 from bloodcell.data.leakage import warning
-from bloodcell.report.formatting import counted, listed
+from bloodcell.formatting import counted, listed
 from bloodcell.report.nights import night_text
 
 _NAMED = 8  # experiments with one reason, in the flow's last state; the report names all

@@ -1,14 +1,9 @@
-"""Decide which experiments a grid needs."""
+"""Decide which experiments a grid needs. Nothing is written here, and no Prefect is loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
-
-from bloodcell import artifacts
 from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit
 from bloodcell.config import GridConfig, GridRow
 from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
@@ -16,8 +11,8 @@ from bloodcell.data.leakage import audit_splits, objection
 from bloodcell.errors import ConfigError, GridError
 from bloodcell.provenance import code_version
 from bloodcell.store import Store
-from bloodcell.weights import stage_weights
-from tasks.interrupted import begin, trained_by_interrupted
+from bloodcell.weights import identify_weights
+from tasks.interrupted import trained_by_interrupted
 from tasks.trainings import Lookup, of_night, of_run
 
 
@@ -50,7 +45,7 @@ class Plan:
 def plan(
     store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
 ) -> Plan:
-    """Resolve a grid against the store. Weights files are put into the store; nothing else is written.
+    """Resolve a grid against the store.
 
     Args:
         store: Where dataset, weights and results are.
@@ -68,30 +63,14 @@ def plan(
         ConfigError: Both `force` and `another_seed` are asked for.
         GridError: Two rows turn out to be one experiment, or no seed is left.
     """
-    if force and another_seed:
-        raise ConfigError(
-            "force and nightly are both set; accepted is one of them, as a night trains another seed of each row",
-            remedy="leave one out",
-        )
+    kind = kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
-    manifest = read_manifest(store, info)
-
-    def audited(rows: Sequence[GridRow]) -> tuple[LeakageAudit, ...]:
-        found = audit_splits(manifest, [row.config for row in rows], sources_known=info.sources_known)
-        if strict and (refused := objection(found, info.name)):
-            raise refused
-        return found
-
-    leakage = audited(grid.runs)
     rows = grid.rows
     specs = _specs(store, rows, info)
-    _refuse_twins(rows, specs)
-    kind = _kind(force=force, another_seed=another_seed)
     interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
     lookup = Lookup(store, list(zip(rows, specs, strict=True)), interrupted)
     trainings = of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
     if another_seed:
-        leakage = audited([training.row for training in trainings])
         last = max(training.row.config.seed for training in trainings)
         grid = grid.model_copy(update={"seeds": last - rows[0].config.seed + 1})
     runs = tuple(
@@ -104,15 +83,43 @@ def plan(
         )
         for training in trainings
     )
-    return Plan(grid, info, runs, leakage)
+    return Plan(grid, info, runs, _audited(store, info, [run.row for run in runs], strict=strict))
+
+
+def refuse(
+    store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
+) -> None:
+    """Raise what `plan` would, as far as that takes neither a look for every result nor, unless strict, the manifest.
+
+    These take seconds, where a grid has a thousand rows, a dataset 200,000 images, or the store is far.
+    """
+    kind_of(force=force, another_seed=another_seed)
+    info = read_info(store, grid.dataset)
+    _specs(store, grid.rows, info)
+    if strict:
+        _audited(store, info, grid.runs, strict=True)
+
+
+def kind_of(*, force: bool, another_seed: bool) -> Begun | None:
+    """The kind of a run that is gone on with where it was interrupted.
+
+    Raises:
+        ConfigError: Both are asked for.
+    """
+    if force and another_seed:
+        raise ConfigError(
+            "force and nightly are both set; accepted is one of them, as a night trains another seed of each row",
+            remedy="leave one out",
+        )
+    return "night" if another_seed else "forced" if force else None
 
 
 def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[ExperimentSpec]:
-    """The experiments that the rows stand for, their weights in the store."""
-    stage = cache(lambda weights, digest: stage_weights(store, weights, digest))  # rows mostly share one file
+    """The experiments that the rows stand for."""
+    identify = cache(lambda weights, digest: identify_weights(store, weights, digest))  # rows mostly share one file
 
     def specify(row: GridRow) -> ExperimentSpec:
-        weights, digest = stage(row.config.weights, row.config.weights_sha256)
+        weights, digest = identify(row.config.weights, row.config.weights_sha256)
         return ExperimentSpec(
             config=row.config.model_copy(update={"weights": weights, "weights_sha256": digest}),
             dataset=info.name,
@@ -120,11 +127,9 @@ def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[Exp
             code_version=code_version(),
         )
 
-    return list(map(specify, rows))
-
-
-def _kind(*, force: bool, another_seed: bool) -> Begun | None:
-    return "night" if another_seed else "forced" if force else None
+    specs = list(map(specify, rows))
+    _refuse_twins(rows, specs)
+    return specs
 
 
 def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> None:
@@ -137,34 +142,9 @@ def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> N
             )
 
 
-@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
-def plan_grid(
-    store: Store,
-    grid: GridConfig,
-    run_id: str,
-    *,
-    strict: bool = False,
-    force: bool = False,
-    another_seed: bool = False,
-) -> Plan:
-    """Plan, leave the config.json of each experiment without a result, and log what will run and what is reused.
-
-    A night and a forced run also leave what they set out to train, by which the same command goes on with it.
-    """
-    planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed)
-    for run in planned.runs:
-        if not run.done:
-            artifacts.write_model(store, artifacts.experiment(run.spec.key, "config.json"), run.spec)
-    if kind := _kind(force=force, another_seed=another_seed):
-        own = (run.spec.key for run in planned.runs if run.resumed or not run.done)
-        begin(store, planned.grid.name, kind, run_id, own)
-    logger = get_run_logger()
-    logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
-    if leakage := objection(planned.leakage, planned.dataset.name):
-        logger.warning("%s", leakage)
-    if any(run.resumed for run in planned.runs):
-        logger.info("going on with the run of this kind that was interrupted, or published no report")
-    for run in planned.runs:
-        what = "resume" if run.resumed else "reuse" if run.done else "train"
-        logger.info("%-10s %s  %s", what, run.spec.key, run.name)
-    return planned
+def _audited(store: Store, info: DatasetInfo, rows: Sequence[GridRow], *, strict: bool) -> tuple[LeakageAudit, ...]:
+    manifest = read_manifest(store, info)
+    found = audit_splits(manifest, [row.config for row in rows], sources_known=info.sources_known)
+    if strict and (refused := objection(found, info.name)):
+        raise refused
+    return found

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
-from bloodcell.report.formatting import clock, counted, percent, shortened
+from bloodcell.formatting import clock, counted, percent, shortened
 from bloodcell.report.rendering import data_uri, escape
 from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.store import Store

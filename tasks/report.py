@@ -12,10 +12,10 @@ from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LeakageAudit
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import warning
+from bloodcell.formatting import counted
 from bloodcell.history import earlier_trainings
 from bloodcell.report import build_report, publish
 from bloodcell.report.comparisons import Comparisons, compare
-from bloodcell.report.formatting import counted
 from bloodcell.report.headline import headline
 from bloodcell.report.nights import judge, trained_in
 from bloodcell.report.reading import read_results, read_rows

@@ -7,8 +7,7 @@ which that run had; then they need not be made again.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import takewhile
+from itertools import chain, islice, takewhile
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec
@@ -49,13 +48,19 @@ class Lookup:
     rows: Sequence[tuple[GridRow, ExperimentSpec]]
     interrupted: frozenset[str]
 
-    def seed(self, more: int, *, force: bool = False) -> list[Training]:
-        """Every row with the seed that is so many after its first; with `force`, under a repeat without a result."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(partial(self._training, more, force), self.rows))
+    def seeds(self, numbers: Sequence[int], *, force: bool = False) -> list[list[Training]]:
+        """Of each number, every row with the seed that is so many after its first.
 
-    def _training(self, more: int, force: bool, planned: tuple[GridRow, ExperimentSpec]) -> Training:
-        row, spec = planned
+        Args:
+            numbers: Of seeds, from 0.
+            force: Under a repeat without a result.
+        """
+        asked = [(more, *planned) for more in numbers for planned in self.rows]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda each: self._training(*each, force=force), asked)
+            return [list(islice(found, len(self.rows))) for _ in numbers]
+
+    def _training(self, more: int, row: GridRow, spec: ExperimentSpec, *, force: bool) -> Training:
         seeded = {"seed": row.config.seed + more}
         row = row.model_copy(update={"config": row.config.model_copy(update=seeded)})
         spec = spec.model_copy(update={"config": spec.config.model_copy(update=seeded)})
@@ -79,7 +84,7 @@ def _repeats(spec: ExperimentSpec) -> Iterator[ExperimentSpec]:
 
 def of_run(lookup: Lookup, seeds: int, *, force: bool) -> list[Training]:
     """Every row with every seed: the rows with the first, then the rows with the next."""
-    return [training for more in range(seeds) for training in lookup.seed(more, force=force)]
+    return list(chain(*lookup.seeds(range(seeds), force=force)))
 
 
 def of_night(lookup: Lookup, grid: str, seeds: int) -> list[Training]:
@@ -100,8 +105,7 @@ def of_night(lookup: Lookup, grid: str, seeds: int) -> list[Training]:
     first = lookup.rows[0][0].config.seed
     most = min(MOST_SEEDS, LAST_SEED - first + 1)
     earlier: list[list[Training]] = []
-    for number in range(most):
-        tonight = lookup.seed(number)
+    for tonight in _from_the_first(lookup, most):
         if not any(training.reused for training in tonight):
             break
         earlier.append(tonight)
@@ -110,7 +114,7 @@ def of_night(lookup: Lookup, grid: str, seeds: int) -> list[Training]:
             f"grid {grid!r} has results of {most:,} seeds from {first} on; a row accepts no more",
             remedy="set another first seed in the grid's base; the nights before still count",
         )
-    more = [training for number in range(len(earlier) + 1, seeds) for training in lookup.seed(number)]
+    more = chain(*lookup.seeds(range(len(earlier) + 1, seeds)))
     lacking = {training.row.name: training.spec.key for rows in earlier for training in rows if not training.reused}
     kept = [
         training
@@ -119,3 +123,11 @@ def of_night(lookup: Lookup, grid: str, seeds: int) -> list[Training]:
         if training.reused or training.resumed or training.spec.key == lacking[training.row.name]
     ]
     return [*kept, *tonight, *more]
+
+
+def _from_the_first(lookup: Lookup, most: int) -> Iterator[list[Training]]:
+    """Every row with one seed after the other, looked up in blocks of twice as many: a year of nights takes nine."""
+    start, block = 0, 1
+    while start < most:
+        yield from lookup.seeds(range(start, min(start + block, most)))
+        start, block = start + block, 2 * block

@@ -35,7 +35,7 @@ NOT_DECIDING = {
 
 
 def reached_from(module: str) -> set[str]:
-    """Modules of bloodcell that a module imports, directly or through others; the report's own imports left out."""
+    """Modules of bloodcell that a module imports, itself and through others; the report's own imports left out."""
     seen, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
@@ -44,17 +44,48 @@ def reached_from(module: str) -> set[str]:
         seen.add(name)
         if name.startswith("report/"):
             continue
-        for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bloodcell"):
-                base = node.module.removeprefix("bloodcell").lstrip(".").replace(".", "/")
-                candidates = [f"{base}.py", *(f"{base}/{alias.name}.py".lstrip("/") for alias in node.names)]
-                waiting += [found for found in candidates if (PACKAGE / found).is_file()]
+        waiting += imported_by(PACKAGE / name)
     return seen
+
+
+def imported_by(file: Path) -> list[str]:
+    """Modules of bloodcell that a file imports itself, wherever in it; a package where it takes a name from that."""
+    dotted: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            dotted += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            dotted += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    paths = [name.replace(".", "/").removeprefix("bloodcell/") for name in dotted if name.startswith("bloodcell.")]
+    return [f"{path}.py" for path in paths if (PACKAGE / f"{path}.py").is_file()]
 
 
 def test_every_module_an_experiment_uses_is_hashed_or_known_not_to_decide():
     reached = {name for name in reached_from("experiment.py") if not name.startswith("store/")}
     assert reached == {*provenance.TRAINING_SIDE, *NOT_DECIDING}
+
+
+def test_what_computes_imports_nothing_of_the_report_and_nothing_that_is_not_known():
+    """A change of the report retrains nothing only as long as no training-side module computes with it."""
+    for module in provenance.TRAINING_SIDE:
+        reached = reached_from(module)
+        assert not [name for name in reached if name.startswith("report/")], module
+        assert reached <= {*provenance.TRAINING_SIDE, *NOT_DECIDING, "store/base.py"}, module
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import bloodcell.report.plots",
+        "import bloodcell.report.plots as drawing",
+        "from bloodcell.report import plots",
+        "from bloodcell.report.plots import curves",
+        "def late():\n    from bloodcell.report import plots",
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(tmp_path, line):
+    (tmp_path / "module.py").write_text(line)
+    assert imported_by(tmp_path / "module.py") == ["report/plots.py"]
 
 
 @pytest.fixture

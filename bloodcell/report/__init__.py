@@ -8,11 +8,11 @@ import numpy as np
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.formatting import setting_text
 from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import cells_note
-from bloodcell.report.formatting import setting_text
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.night_plot import night_plot
 from bloodcell.report.nights import Trainings, expected, night_line, trained_in

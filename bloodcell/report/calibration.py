@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from bloodcell.evaluation import probability_column
-from bloodcell.report.formatting import percent
+from bloodcell.formatting import percent
 from bloodcell.report.style import INK, dress, png
 
 BINS = 15

@@ -6,7 +6,7 @@ from bloodcell.artifacts import LONG_WAIT, GridRun, LeakageAudit, NightVerdict
 from bloodcell.config import CHOOSE_TEST
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
-from bloodcell.report.formatting import counted, listed, noun, percent
+from bloodcell.formatting import counted, listed, noun, percent
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.nights import night_text
 from bloodcell.report.rows import FinishedRow, Row, finished, ranked, tested_alike, unfinished

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bloodcell.report.formatting import percent, points
+from bloodcell.formatting import percent, points
 from bloodcell.report.intervals import Interval, RowCells
 from bloodcell.report.rows import FinishedRow, Row, finished
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bloodcell.evaluation import probability_column
-from bloodcell.report.formatting import percent, shortened
+from bloodcell.formatting import percent, shortened
 from bloodcell.report.style import INK, SOFT, photographs
 
 MOST = 12

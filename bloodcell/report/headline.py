@@ -6,9 +6,9 @@ from typing import NamedTuple
 from bloodcell.artifacts import GridRun
 from bloodcell.config import CHOOSE_TEST, ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
-from bloodcell.report.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
 from bloodcell.report.rows import FinishedRow, Row, best, finished, tested_alike, varied_fields
 
 _DEFAULT = ExperimentConfig()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bloodcell.report.formatting import listed
+from bloodcell.formatting import listed
 from bloodcell.report.rows import FinishedRow
 
 _MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads"}

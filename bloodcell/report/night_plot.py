@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bloodcell.artifacts import ExperimentResult
-from bloodcell.report.formatting import counted
+from bloodcell.formatting import counted
 from bloodcell.report.nights import Expected, Trainings
 from bloodcell.report.style import INK, RULE, dress, percent, png
 

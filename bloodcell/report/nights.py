@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from bloodcell.artifacts import ExperimentResult, ExperimentSpec, GridRun, NightVerdict
+from bloodcell.formatting import counted, listed, noun, odds_text, points
 from bloodcell.report.comparisons import corrected
-from bloodcell.report.formatting import counted, listed, noun, odds_text, points
 from bloodcell.report.intervals import LEVEL
 
 Trainings = Mapping[str, Sequence[ExperimentResult]]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.formatting import listed, runs_text
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import listed, runs_text
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import Row, best, finished, tested_alike
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.report.formatting import counted, listed, noun, runs_text, setting_text
+from bloodcell.formatting import counted, listed, noun, runs_text, setting_text
 from bloodcell.report.rows import FinishedRow, Row, finished, varied_fields
 
 Facts = tuple[tuple[str, str], ...]

@@ -6,8 +6,8 @@ An axis is the first row and the rows that change one setting only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bloodcell.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
 from bloodcell.report.verdicts import MOST_LISTED, comparable, differences, verdict

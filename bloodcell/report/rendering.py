@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from bloodcell.report import formatting
+from bloodcell import formatting
 from bloodcell.report.calibration import calibration_text
 from bloodcell.report.evidence import interval_lines, wide_note
 from bloodcell.report.notes import reasons

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, RowOutcome, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
+from bloodcell.formatting import counted, listed, noun, percent, setting, setting_text
 from bloodcell.report.averages import mean_metrics
 from bloodcell.report.cells import CellCounts
 from bloodcell.report.diagnostics import Diagnostics, of_several
-from bloodcell.report.formatting import counted, listed, noun, percent, setting, setting_text
 from bloodcell.report.intervals import RowCells
 
 STUDY_FIELDS = ("hidden_layers", "dense_units", "learning_rate")

@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bloodcell.report.formatting import percent, shortened
+from bloodcell.formatting import percent, shortened
 from bloodcell.report.gallery import with_probability
 from bloodcell.report.style import INK, SOFT, WRONG, photographs
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bloodcell.artifacts import SPLITS, ExperimentResult, SplitMetrics
+from bloodcell.formatting import milliseconds, noun, percent, points, setting_text, shortened
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.formatting import milliseconds, noun, percent, points, setting_text, shortened
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.rows import STUDY_FIELDS, FinishedRow, Row, best, finished, varied_fields
 

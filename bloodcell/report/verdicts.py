@@ -8,8 +8,8 @@ as measured.
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
+from bloodcell.formatting import from_to, listed, odds_text, percent, points, quantity, setting_text
 from bloodcell.report.comparisons import Comparison, Comparisons
-from bloodcell.report.formatting import from_to, listed, odds_text, percent, points, quantity, setting_text
 from bloodcell.report.rows import FinishedRow, tested_alike
 
 Pair = tuple[FinishedRow, FinishedRow]

@@ -16,7 +16,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.errors import ConfigError
 from flows.experiment import experiment
-from flows.grid import grid
+from flows.grid.flow import grid
 from tasks.runners.base import error_of
 from tasks.runners.work_pool.ending import exit_of
 

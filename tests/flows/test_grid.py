@@ -22,8 +22,8 @@ from bloodcell.errors import DatasetError, ObjectNotFoundError
 from bloodcell.events import Failure
 from flows.conclusion import exit_code
 from flows.fan_out import fan_out
-from flows.grid import grid as grid_flow
-from flows.grid import main
+from flows.grid.__main__ import main
+from flows.grid.flow import grid as grid_flow
 from tasks.plan import plan
 from tasks.runners import Exit
 
@@ -150,7 +150,7 @@ def test_the_code_is_the_runs_where_a_late_server_drops_the_states_data(
     def forgetful(**parameters):
         return grid_flow(**parameters).model_copy(update={"data": None})
 
-    monkeypatch.setattr("flows.grid.grid", forgetful)
+    monkeypatch.setattr("flows.grid.launch.grid", forgetful)
     failing = CliRunner().invoke(main, ["--grid", grid_file(a={}, b={"batch_size": 1000})])
     assert failing.exit_code == 78, failing.output
     assert "1 of 2 experiments failed" in failing.stdout

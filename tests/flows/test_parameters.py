@@ -7,7 +7,7 @@ from prefect.utilities.schema_tools.validation import ValidationError
 
 from bloodcell.config import ExperimentConfig
 from bloodcell.grids import grid_names
-from flows.grid import grid
+from flows.grid.flow import grid
 
 SCHEMA = parameter_schema(grid).model_dump()
 

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LatestRun
 from flows.fan_out import fan_out
-from flows.grid import grid as grid_flow
-from flows.grid import main
+from flows.grid.__main__ import main
+from flows.grid.flow import grid as grid_flow
 from tests.conftest import COLOURS
 
 
@@ -133,7 +133,7 @@ def test_what_was_interrupted_is_gone_on_with_as_its_own(store, settings, celled
     assert grid_flow(grid=path, return_state=True).is_completed()
     before = latest_run(store)
     with monkeypatch.context() as patched:
-        patched.setattr("flows.grid.fan_out", first_alone)
+        patched.setattr("flows.grid.flow.fan_out", first_alone)
         assert grid_flow(grid=path, return_state=True, **kind).is_failed()
     assert latest_run(store) == before
 

@@ -6,11 +6,14 @@ from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.config import LAST_SEED, GridConfig
 from bloodcell.data.dataset import read_manifest
+from bloodcell.data.ingest import push
 from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoundError
 from tasks import plan as module
 from tasks import trainings as module_trainings
 from tasks.interrupted import begin
-from tasks.plan import plan
+from tasks.plan import plan, refuse
+from tasks.plan_grid import prepare
+from tasks.trainings import Lookup
 
 
 def grid(small, **rows) -> GridConfig:
@@ -28,6 +31,26 @@ def test_a_plan_says_what_has_a_result_and_writes_nothing(store, coloured, small
     assert [row.spec for row in second.runs] == [row.spec for row in first.runs]
 
 
+@pytest.mark.parametrize("how", ["another grid", "renamed rows", "renamed dataset", "a night", "another order"])
+def test_a_result_is_reused_whatever_it_is_asked_for_as(store, coloured, coloured_folder, small, how):
+    for run in plan(store, grid(small)).runs:
+        store.write(artifacts.experiment(run.spec.key, "result.json"), b"{}")
+    again = grid(small)
+    rows = again.experiments
+    match how:
+        case "another grid":
+            again = again.model_copy(update={"name": "other"})
+        case "renamed rows":
+            again = again.model_copy(update={"experiments": {"c": rows["a"], "d": rows["b"]}})
+        case "renamed dataset":
+            push(store, coloured_folder, name="renamed")
+            again = again.model_copy(update={"dataset": "renamed"})
+        case "another order":
+            again = again.model_copy(update={"experiments": dict(reversed(rows.items()))})
+    planned = plan(store, again, another_seed=how == "a night")
+    assert [run.done for run in planned.runs] == [True, True] + [False, False] * (how == "a night")
+
+
 def test_changing_one_row_changes_its_key_alone(store, coloured, small):
     keys = [row.spec.key for row in plan(store, grid(small)).runs]
     changed = [row.spec.key for row in plan(store, grid(small, b={"epochs": 4})).runs]
@@ -35,26 +58,32 @@ def test_changing_one_row_changes_its_key_alone(store, coloured, small):
     assert changed[1] != keys[1]
 
 
-def test_weights_are_in_the_store_before_any_experiment_starts(store, coloured, small, tmp_path):
+def test_a_plan_writes_nothing_and_what_experiments_are_given_is_prepared_apart(store, coloured, small, tmp_path):
     path = tmp_path / "w.weights.h5"
     path.write_bytes(b"weights")
+    before = set(store.root.rglob("*"))
     planned = plan(store, grid(small).with_overrides({"weights": str(path)}))
-    name = planned.runs[0].spec.config.weights
-    assert store.read(name) == b"weights"
+    assert set(store.root.rglob("*")) == before
+    prepare(store, list(planned.runs))
+    assert store.read(planned.runs[0].spec.config.weights) == b"weights"
+    for run in planned.runs:
+        assert artifacts.read_spec(store, run.spec.key) == run.spec
 
 
 def test_two_copies_of_one_weights_file_are_one_experiment(store, coloured, small, tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.weights.h5").write_bytes(b"weights")
     rows = {name: {"weights": str(tmp_path / f"{name}.weights.h5")} for name in "ab"}
-    with pytest.raises(GridError, match="rows 'a' and 'b' are one experiment"):
-        plan(store, grid(small, **rows))
+    for told in (plan, refuse):
+        with pytest.raises(GridError, match="rows 'a' and 'b' are one experiment"):
+            told(store, grid(small, **rows))
 
 
 def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small):
     missing = grid(small).model_copy(update={"dataset": "other"})
-    with pytest.raises(ObjectNotFoundError, match=r"dataset is 'other'.*holds coloured"):
-        plan(store, missing)
+    for told in (plan, refuse):
+        with pytest.raises(ObjectNotFoundError, match=r"dataset is 'other'.*holds coloured"):
+            told(store, missing)
 
 
 def test_each_distinct_split_is_audited_on_one_reading_of_the_manifest(store, celled, small, monkeypatch):
@@ -86,8 +115,9 @@ def test_a_strict_plan_refuses_leakage_and_writes_nothing(
     rows = {"c": changes | {"weights": str(path)}}
     leaking = grid(small, **rows).model_copy(update={"dataset": dataset})
     before = set(store.root.rglob("*"))
-    with pytest.raises(DatasetError, match=problem):
-        plan(store, leaking, strict=True)
+    for told in (plan, refuse):
+        with pytest.raises(DatasetError, match=problem):
+            told(store, leaking, strict=True)
     assert set(store.root.rglob("*")) == before
     assert len(plan(store, leaking).runs) == 3
 
@@ -283,8 +313,29 @@ def test_a_forced_run_trains_anew_what_an_interrupted_night_had(run):
 
 
 def test_a_night_is_not_forced(run, store, coloured, small):
-    with pytest.raises(ConfigError, match="force and nightly are both set"):
-        plan(store, grid(small), force=True, another_seed=True)
+    for told in (plan, refuse):
+        with pytest.raises(ConfigError, match="force and nightly are both set"):
+            told(store, grid(small), force=True, another_seed=True)
+
+
+def test_what_only_refuses_looks_for_no_result_and_reads_no_manifest(store, celled, small, monkeypatch):
+    for name in ("read_manifest", "Lookup"):
+        monkeypatch.delattr(module, name)
+    own = grid(small).model_copy(update={"dataset": "celled"})
+    refuse(store, own)
+    refuse(store, own, another_seed=True)
+
+
+def test_all_seeds_of_a_plain_run_and_many_of_a_night_are_looked_up_at_once(run, monkeypatch):
+    asked = []
+    seeds = Lookup.seeds
+    monkeypatch.setattr(
+        Lookup, "seeds", lambda self, numbers, **how: asked.append(len(numbers)) or seeds(self, numbers, **how)
+    )
+    run("", seeds=20)
+    assert asked == [20]
+    assert trainings(run()) == [("a", 20), ("b", 20)]
+    assert asked == [20, 1, 2, 4, 8, 16, 0]
 
 
 @pytest.mark.parametrize(("first", "most"), [(0, 2), (LAST_SEED - 1, 1000)])

@@ -4,7 +4,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bloodcell.data.ingest import push
-from flows.grid import grid as grid_flow
+from flows.grid.flow import grid as grid_flow
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ POOLS = Path(__file__).parents[3] / "deployments" / "pools"
 _GRID = {
     "name": "grid",
     "deployments": [
-        {"name": "on-pool", "entrypoint": "flows.grid.grid", "pull": [], "work_pool": {"name": "orchestrators"}}
+        {"name": "on-pool", "entrypoint": "flows.grid.flow.grid", "pull": [], "work_pool": {"name": "orchestrators"}}
     ],
 }
 

@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from ruamel.yaml import YAML
 
 from deployments.automations.__main__ import automations, block_id, publish
-from flows.grid import grid as grid_flow
+from flows.grid.flow import grid as grid_flow
 
 ROOT = Path(__file__).parents[3]
 BLOCK = "custom-webhook/nights"
@@ -111,7 +111,7 @@ def test_a_failed_night_is_told_with_its_grid_the_reason_and_a_link(told, on_ser
 def test_a_run_that_no_worker_takes_is_told(told, on_server):
     shorten("late run", 10)
     on_server.run("work-pool", "create", "nobody", "--type", "process")
-    on_server.run("deploy", "flows/grid.py:grid", "--name", "late", "--pool", "nobody")
+    on_server.run("deploy", "flows/grid/flow.py:grid", "--name", "late", "--pool", "nobody")
     on_server.run("deployment", "run", "grid/late", "--param", "grid=demo")
     text = told.wait("Grid demo: no worker")
     assert "waited fifteen minutes for a worker" in text

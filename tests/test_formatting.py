@@ -1,7 +1,7 @@
 import pytest
 
 from bloodcell.config import ExperimentConfig
-from bloodcell.report.formatting import (
+from bloodcell.formatting import (
     amounts,
     clock,
     counted,

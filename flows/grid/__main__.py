@@ -1,0 +1,94 @@
+"""The command `python -m flows.grid`."""
+
+import sys
+from typing import get_args
+
+import click
+
+from bloodcell.artifacts import Nightly
+from bloodcell.errors import BloodcellError
+from bloodcell.settings import load_settings
+from bloodcell.store import open_store
+from flows.parameters import parse_assignment, resolve
+
+
+@click.command()
+@click.option(
+    "--grid", "name", default="blood-cell", show_default=True, help="A shipped grid, or the path of a YAML file."
+)
+@click.option("--dataset", help="Dataset in the store, instead of the grid's own: `name` or `name@version`.")
+@click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Set a field of all rows; repeatable.")
+@click.option("--strict", is_flag=True, help="Refuse to test or validate on images with a sibling in training.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each row, instead of the grid's own number.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Train anew what has a result; the new result counts from then on. It is of the grid's own seeds: those that "
+    "nights added are neither trained nor reported without --seeds. Not with --nightly.",
+)
+@click.option(
+    "--nightly",
+    type=click.Choice(get_args(Nightly)),
+    help="Add the next unused seed, and fail where a row is worse than on the nights before; `restart` forgets these. "
+    "An interrupted night goes on with its seed.",
+)
+@click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Only show what would be trained, and why; runs and writes nothing."
+)
+def main(
+    name: str,
+    dataset: str | None,
+    assignments: tuple[str, ...],
+    *,
+    strict: bool,
+    seeds: int | None,
+    force: bool,
+    nightly: Nightly | None,
+    check: bool,
+    only_plan: bool,
+) -> None:
+    """Run a grid: train what has no result yet, then report on all of it.
+
+    \b
+    Exit codes: 0 every experiment has a result; 65 bad data, 78 bad configuration, 75 try again: of the grid, or of
+    all experiments that failed; 1 they failed for different reasons, or a night is worse. The report names them.
+    """  # noqa: D301 - click wants the backspace itself
+    try:
+        overrides = dict(map(parse_assignment, assignments))
+        config = resolve(name, dataset, overrides, seeds)
+        if check:
+            return
+        from tasks.plan import plan, refuse
+
+        store = open_store(load_settings().store)
+        if only_plan:
+            from flows.grid.outlook import outlook
+
+            planned = plan(store, config, strict=strict, force=force, another_seed=nightly is not None)
+            click.echo(outlook(store, planned))
+            return
+        # The flow would tell this too, but in a traceback, and after the start of a server.
+        refuse(store, config, strict=strict, force=force, another_seed=nightly is not None)
+    except BloodcellError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    from flows.grid.launch import launch
+
+    sys.exit(
+        launch(
+            store,
+            config.name,
+            grid=name,
+            dataset=dataset,
+            overrides=overrides,
+            seeds=seeds,
+            force=force,
+            nightly=nightly,
+            strict=strict,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Run the flow in this process, on a temporary Prefect server where none is named."""
+
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+
+from bloodcell.errors import BloodcellError
+from bloodcell.store import Store
+from flows.conclusion import exit_code
+from flows.grid.flow import INTERRUPTIBLE, grid, run_of
+
+# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
+_EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
+
+
+def launch(store: Store, name: str, **parameters: Any) -> int:
+    """Run the flow, and say how it ended.
+
+    Args:
+        store: Where it publishes its report.
+        name: Name of the grid.
+        **parameters: Of the flow, but for its command: that is this process's.
+
+    Returns:
+        The exit code.
+    """
+    if PREFECT_API_URL.value() is None:
+        signal.signal(signal.SIGINT, _interrupted)
+    command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
+    with temporary_settings(_EMBEDDED_SERVER):
+        state = grid(**parameters, command=command, return_state=True)
+    # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
+    if run := run_of(store, name, str(state.state_details.flow_run_id)):
+        click.echo(state.message)
+        return exit_code(run)
+    cause = state.result(raise_on_failure=False)
+    click.echo(f"error: {cause}" if isinstance(cause, BloodcellError) else state.message, err=True)
+    return cause.exit_code if isinstance(cause, BloodcellError) else 1
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """Stop what runs and end: a terminal's Ctrl-C ended the temporary server too, and Prefect would wait in vain."""
+    from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
+
+    for runner in INTERRUPTIBLE:
+        runner.stop()
+    SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
+    click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
+    os._exit(128 + number)

@@ -1,0 +1,78 @@
+"""What the store has that explains a plan: the newest reports of the grid, and what was begun."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec, GridRun
+from bloodcell.errors import DataError
+from bloodcell.published import PublishedRun, published_runs
+from bloodcell.store import Store
+from tasks.interrupted import AT_ONCE
+from tasks.plan import PlannedRun
+from tasks.precedents import Precedent, Precedents
+from tasks.reasons import reasons
+
+REPORTS = 4
+"""Reports that are read, the newest: the last names every seed of every row, the others what the last did not have."""
+
+
+def reasons_to_train(
+    store: Store, to_train: Sequence[PlannedRun], precedents: Precedents
+) -> dict[str, tuple[str, ...]]:
+    """Why each experiment is to be trained, by key."""
+
+    def why(run: PlannedRun) -> tuple[str, ...]:
+        told = run.spec.repeat or run.spec.key in precedents.by_key
+        begun = not told and store.exists(artifacts.experiment(run.spec.key, "config.json"))
+        return reasons(run.row.name, run.spec, precedents, begun=begun)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip((run.spec.key for run in to_train), pool.map(why, to_train), strict=True))
+
+
+def newest_reports(store: Store, grid: str) -> list[PublishedRun]:
+    """The reports that explain a plan; none of a grid that has none."""
+    if not store.exists(artifacts.latest_grid_run(grid)):  # a look at one object rather than at all grids
+        return []
+    return published_runs(store, grid)[:REPORTS]
+
+
+def read_precedents(store: Store, reports: Sequence[PublishedRun]) -> Precedents:
+    """The trainings that the reports name. One that cannot be read is another run's to mend."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return Precedents(chain.from_iterable(pool.map(partial(_named_in, store), reports)))
+
+
+def _named_in(store: Store, report: PublishedRun) -> list[Precedent]:
+    try:
+        run = artifacts.read_model(store, artifacts.grid_run(report.grid, report.run_id, "grid.json"), GridRun)
+    except DataError:
+        return []
+    return list(_precedents(run))
+
+
+def _precedents(run: GridRun) -> Iterator[Precedent]:
+    for row in run.rows:
+        spec = ExperimentSpec(
+            config=row.config, dataset=run.dataset, dataset_version=run.dataset_version, code_version=run.code_version
+        )
+        yield Precedent(run.run_id, row.name, spec, row.key, row.status, row.reason)
+
+
+def learning_seconds(store: Store, reports: Sequence[PublishedRun]) -> dict[str, float]:
+    """How long the trainings that the reports name learned, by key, in seconds."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(chain.from_iterable(pool.map(partial(_times_in, store), reports)))
+
+
+def _times_in(store: Store, report: PublishedRun) -> list[tuple[str, float]]:
+    try:
+        table = store.read(artifacts.grid_run(report.grid, report.run_id, "runs.csv")).decode()
+        lines = csv.DictReader(table.splitlines())
+        return [(line["key"], float(line["learning_seconds"])) for line in lines if line.get("learning_seconds")]
+    except (DataError, ValueError, KeyError):  # of another release: an estimate does without
+        return []

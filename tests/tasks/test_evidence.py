@@ -1,0 +1,87 @@
+"""What is read of the store to explain a plan."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec, GridRun, LatestRun, RowOutcome
+from bloodcell.config import GridConfig
+from tasks.evidence import REPORTS, learning_seconds, newest_reports, read_precedents, reasons_to_train
+from tasks.plan import PlannedRun
+
+GRID = GridConfig(name="g", base={"backbone": "MobileNet"}, experiments={"a": {}, "b": {"dense_units": 16}})
+
+
+def spec(row, seed: int = 0) -> ExperimentSpec:
+    config = row.config.model_copy(update={"seed": seed})
+    return ExperimentSpec(config=config, dataset="cells", dataset_version="1" * 16, code_version="c" * 12)
+
+
+@pytest.fixture
+def publish(store):
+    """Publishes a report of both rows with a seed, and their times."""
+
+    def publish(number: int, *, seed: int = 0, **fields) -> str:
+        run_id = f"20261101T{number:06}Z-abcdef"
+        specs = [(row, spec(row, seed)) for row in GRID.rows]
+        rows = tuple(
+            RowOutcome(name=row.name, key=own.key, config=own.config, changed=row.changed, status="trained")
+            for row, own in specs
+        )
+        now = datetime(2026, 11, 1, tzinfo=UTC)
+        run = GridRun(
+            run_id=run_id, grid=GRID, dataset="cells", dataset_version="1" * 16, code_version="c" * 12, rows=rows,
+            started=now, finished=now,
+        )  # fmt: skip
+        lines = "".join(f"{row.name},{row.key},{number}.5\n" for row in rows)
+        store.write(artifacts.grid_run("g", run_id, "runs.csv"), f"row,key,learning_seconds\n{lines}c,0,\n".encode())
+        artifacts.write_model(store, artifacts.grid_run("g", run_id, "grid.json"), run.model_copy(update=fields))
+        artifacts.write_model(store, artifacts.latest_grid_run("g"), LatestRun(run_id=run_id))
+        return run_id
+
+    return publish
+
+
+def test_a_grid_without_a_report_has_no_precedents_and_no_other_grid_is_looked_at(store, publish, monkeypatch):
+    publish(1)
+    monkeypatch.setattr(type(store), "list", None)
+    assert newest_reports(store, "other") == []
+    assert read_precedents(store, []).by_key == {}
+    assert learning_seconds(store, []) == {}
+
+
+def test_so_many_reports_are_read_and_the_newest(store, publish, monkeypatch):
+    runs = [publish(number, seed=number) for number in range(REPORTS + 5)]
+    reads: Counter[str] = Counter()
+    read = type(store).read
+    monkeypatch.setattr(type(store), "read", lambda self, name: reads.update([name]) or read(self, name))
+    reports = newest_reports(store, "g")
+    precedents = read_precedents(store, reports)
+    seconds = learning_seconds(store, reports)
+    assert sum(reads.values()) == 2 * REPORTS
+    assert [report.run_id for report in reports] == runs[: -REPORTS - 1 : -1]
+    assert set(precedents.trained_in.values()) == set(runs[-REPORTS:])
+    newest = spec(GRID.rows[0], REPORTS + 4)
+    assert precedents.trained_in[newest.key] == runs[-1]
+    assert seconds[newest.key] == REPORTS + 4.5
+
+
+def test_a_report_that_cannot_be_read_is_passed_over(store, publish):
+    publish(1)
+    broken = publish(2, seed=1)
+    for file in ("grid.json", "runs.csv"):
+        store.write(artifacts.grid_run("g", broken, file), b"\xff{")
+    reports = newest_reports(store, "g")
+    assert set(read_precedents(store, reports).by_key) == {spec(row).key for row in GRID.rows}
+    assert set(learning_seconds(store, reports)) == {spec(row).key for row in GRID.rows}
+
+
+def test_what_was_begun_is_seen(store, publish):
+    publish(1)
+    precedents = read_precedents(store, newest_reports(store, "g"))
+    row = GRID.rows[0]
+    to_train = [PlannedRun(f"a seed {seed}", row, spec(row, seed), done=False) for seed in (1, 2)]
+    artifacts.write_model(store, artifacts.experiment(to_train[0].spec.key, "config.json"), to_train[0].spec)
+    assert list(reasons_to_train(store, to_train, precedents).values()) == [("interrupted",), ("new seed",)]
