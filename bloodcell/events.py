@@ -31,6 +31,16 @@ class Epoch(_Event):
     waiting: float | None = None
 
 
+class Window(_Event):
+    """A stretch of training that is measured, and not an experiment's."""
+
+    event: Literal["window"] = "window"
+    began: float = Field(description="In seconds of the clock that all processes of the machine share.")
+    ended: float = Field(description="By the same clock.")
+    images: int = Field(description="Images trained on.")
+    memory: int = Field(description="The most memory that the process has held so far, in bytes.")
+
+
 class Done(_Event):
     """The result is in the store."""
 
@@ -46,7 +56,7 @@ class Failure(_Event):
     remedy: str
 
 
-Event = Step | Epoch | Done | Failure
+Event = Step | Epoch | Window | Done | Failure
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 

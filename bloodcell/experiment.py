@@ -49,7 +49,7 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     spec = artifacts.read_spec(store, key)
     _check_code(spec)
     config = spec.config
-    device = set_up(config.seed, settings.threads_per_experiment)
+    device = set_up(config.seed, settings.threads_per_experiment, settings.gpu_memory)
     info, manifest, examples = _load(store, spec, settings)
     with exclusive(settings.cache / "model.lock"):  # Keras's download of ImageNet weights is not safe side by side
         model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))

@@ -23,7 +23,8 @@ def cpus() -> int:
 class Settings(BaseSettings):
     """Settings of the environment: each field is the variable BLOODCELL_<FIELD>.
 
-    Those from `image` on concern containers alone, those from `deployment` on work pools, and `time_limit` both.
+    Those from `image` on concern containers alone, those from `deployment` on work pools, and `time_limit` both;
+    `gpu_memory` concerns whatever trains on a GPU.
     """
 
     model_config = SettingsConfigDict(env_prefix="BLOODCELL_", frozen=True, extra="ignore")
@@ -45,7 +46,11 @@ class Settings(BaseSettings):
         "process",
         description="What runs an experiment: a child process, a container of this host, or a flow run on a work pool.",
     )
-    slots: int = Field(1, ge=1, description="Experiments that run at once; on GPUs their number decides instead.")
+    slots: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Experiments that run at once; on GPUs their number decides instead. `auto`: as many as a grid run "
+        "measures to be fastest, where they are processes on the CPU; else 1.",
+    )
     threads: int | None = Field(
         None, ge=1, description="CPU threads an experiment; the machine's cores shared by the slots where left out."
     )
@@ -60,6 +65,9 @@ class Settings(BaseSettings):
         (), description="Ids of the GPUs to lease, by comma, as nvidia-smi names them: 0,1 or GPU-<uuid>; none for CPU."
     )
     gpu_slots: int = Field(1, ge=1, description="Experiments that share one GPU.")
+    gpu_memory: int | None = Field(
+        None, ge=1, description="MiB of a GPU's memory that an experiment may take; as much as it needs where left out."
+    )
     memory: str | None = Field(None, pattern=_SIZE, description="Memory limit of a container, such as 12g.")
     shm: str = Field("1g", pattern=_SIZE, description="Size of /dev/shm in a container.")
     time_limit: int | None = Field(None, ge=1, description="Seconds after which an experiment is stopped and failed.")
@@ -93,10 +101,15 @@ class Settings(BaseSettings):
 
     @property
     def concurrent(self) -> int:
-        """Experiments that may run at once."""
+        """Experiments that may run at once; 1 where that is still to be measured."""
         if self.runner == "work_pool":
             return self.window
-        return len(self.gpus) * self.gpu_slots or self.slots
+        return len(self.gpus) * self.gpu_slots or (1 if self.slots == "auto" else self.slots)
+
+    @property
+    def measures_slots(self) -> bool:
+        """Whether a grid run is to find out how many experiments at once are fastest."""
+        return self.slots == "auto" and self.runner == "process" and not self.gpus
 
     @property
     def cache_limit_bytes(self) -> int:

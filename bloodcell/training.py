@@ -33,8 +33,14 @@ class Training:
     kept_epoch: int
 
 
-def set_up(seed: int, threads: int) -> str:
-    """Seed everything and set the CPU threads, before any operation runs.
+def set_up(seed: int, threads: int, gpu_memory: int | None = None) -> str:
+    """Seed everything and set the CPU threads and the GPU memory, before any operation runs.
+
+    Args:
+        seed: The experiment's.
+        threads: CPU threads to compute with.
+        gpu_memory: MiB that may be taken of each GPU, all of them at the first operation. Where left out, as much as
+            is needed is taken, when it is: TensorFlow's own default, all there is, would leave other experiments none.
 
     Returns:
         What will compute: `CPU`, or the name of the first GPU.
@@ -43,6 +49,12 @@ def set_up(seed: int, threads: int) -> str:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        if gpu_memory is None:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        else:
+            limited = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory)
+            tf.config.set_logical_device_configuration(gpu, [limited])
     if gpus:
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
     # Costs some 5% on a CPU; on a GPU some operations have no deterministic form.

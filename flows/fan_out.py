@@ -16,12 +16,12 @@ from tasks.runners import Runner
 
 
 def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tuple[RowOutcome, ...]:
-    """Run the experiments, `concurrent` at once, and say of each what became of it.
+    """Run the experiments, `concurrent` at once, in the plan's order, and say of each what became of it.
 
     However this call is left, no experiment runs after it: a cancelled flow run and Ctrl-C stop them all.
 
     Returns:
-        Row after row, as the grid has them and a report shows them; a night's first training may be of another row.
+        Row after row, as the grid has them and a report shows them, each with its seeds in order.
     """
     places = {row.name: place for place, row in enumerate(planned.grid.rows)}
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
@@ -31,7 +31,7 @@ def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tup
                 pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in planned.runs
             ]
             outcomes = [outcome(run, future) for run, future in zip(planned.runs, futures, strict=True)]
-            return tuple(sorted(outcomes, key=lambda outcome: places[outcome.name]))
+            return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
             raise

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -8,7 +12,7 @@ from bloodcell.config import EarlyStopping
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import DeviceMemoryError, DivergedError
 from bloodcell.model import build_model
-from bloodcell.training import fit, predict
+from bloodcell.training import fit, predict, set_up
 
 
 @pytest.fixture
@@ -96,3 +100,51 @@ def test_too_little_memory_is_told_in_words(small, examples, error):
         with pytest.raises(DeviceMemoryError, match="batch_size 16 and image_size 32 px") as refused:
             run()
         assert refused.value.exit_code == 78
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """What TensorFlow is asked to do with the memory of two GPUs, which are not there."""
+    asked = []
+    gpus = [SimpleNamespace(name="/physical_device:GPU:0"), SimpleNamespace(name="/physical_device:GPU:1")]
+    config = tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: {"device_name": "T4"})
+    monkeypatch.setattr(config.experimental, "set_memory_growth", lambda *of: asked.append(("growth", *of)))
+    monkeypatch.setattr(config, "set_logical_device_configuration", lambda *of: asked.append(("limit", *of)))
+    for threads in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(config.threading, threads, lambda number: None)
+    return SimpleNamespace(gpus=gpus, asked=asked)
+
+
+def test_the_memory_of_a_gpu_is_taken_when_it_is_needed(two_gpus):
+    assert set_up(0, threads=1) == "T4"
+    assert two_gpus.asked == [("growth", gpu, True) for gpu in two_gpus.gpus]
+
+
+def test_no_more_memory_of_a_gpu_is_taken_than_was_allowed(two_gpus):
+    assert set_up(0, threads=1, gpu_memory=7000) == "T4"
+    limited = [tf.config.LogicalDeviceConfiguration(memory_limit=7000)]
+    assert two_gpus.asked == [("limit", gpu, limited) for gpu in two_gpus.gpus]
+
+
+def test_tensorflow_has_not_started_when_the_limit_is_set():
+    """On a real device: a CPU called GPU, split in two in place of the limit, which TensorFlow accepts for none."""
+    program = """
+import tensorflow as tf
+from bloodcell.training import set_up
+
+(cpu,), real = tf.config.list_physical_devices("CPU"), tf.config.set_logical_device_configuration
+tf.config.list_physical_devices = lambda kind: [cpu]
+halves = 2 * [tf.config.LogicalDeviceConfiguration()]
+tf.config.set_logical_device_configuration = lambda gpu, limited: real(gpu, halves)
+set_up(0, threads=1, gpu_memory=7000)
+print(len(tf.config.list_logical_devices("CPU")), float(tf.reduce_sum(tf.ones(3))))
+try:
+    real(cpu, [tf.config.LogicalDeviceConfiguration()])
+except RuntimeError:
+    print("too late")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["2 3.0", "too late"]

@@ -6,7 +6,7 @@ import traceback
 import click
 
 from bloodcell import __version__
-from bloodcell.cli import data, doctor, report, run
+from bloodcell.cli import data, doctor, measure, report, run
 from bloodcell.errors import BloodcellError
 
 
@@ -35,11 +35,12 @@ def cli() -> None:
     \b
     A grid is run by `python -m flows.grid`; these commands are its parts.
     Where things are is set by variables: BLOODCELL_STORE (file://store), BLOODCELL_CACHE,
-    BLOODCELL_SLOTS (1), BLOODCELL_THREADS.
+    BLOODCELL_SLOTS (auto), BLOODCELL_THREADS.
     """  # noqa: D301 - click wants the backspace itself
 
 
 cli.add_command(run.run)
+cli.add_command(measure.measure)
 cli.add_command(data.data)
 cli.add_command(report.report)
 cli.add_command(doctor.doctor)

@@ -1,6 +1,7 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
@@ -18,10 +19,13 @@ from flows.fan_out import fan_out
 from flows.parameters import GridName, Overrides, resolve
 from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
+from tasks.packing import pack
 from tasks.plan_grid import plan_grid
 from tasks.report import report_grid
-from tasks.runners import GridRunId, Runner, open_runner
+from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
+
+RunnerT = TypeVar("RunnerT", bound=Runner)
 
 INTERRUPTIBLE: list[Runner] = []
 """What Ctrl-C has to stop in this process."""
@@ -75,9 +79,10 @@ def grid(
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
     planned = plan_grid(store, config, run_id, strict=strict, force=force, another_seed=nightly is not None)
-    runner = open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id))
-    INTERRUPTIBLE.append(runner)
-    runner.prepare(get_run_logger().info)
+    log = get_run_logger().info
+    settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
+    runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
+    runner.prepare(log)
     outcomes = fan_out(store, planned, runner, settings.concurrent)
     run = GridRun(
         run_id=run_id,
@@ -95,6 +100,11 @@ def grid(
         overrides=overrides or {},
     )
     return conclusion(*report_grid(store, run, planned.dataset))
+
+
+def _interruptible(runner: RunnerT) -> RunnerT:
+    INTERRUPTIBLE.append(runner)
+    return runner
 
 
 def suffix(flow_run_id: str) -> str:

@@ -5,16 +5,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from threading import Lock
+from threading import RLock
 
 from bloodcell.events import Event
 from bloodcell.settings import Settings
+from bloodcell.shapes import ModelShape
 from tasks.runners.base import Exit, Transcript, stopped
 
 
 def command(key: str) -> list[str]:
     """The command that runs the experiment under `key` with this interpreter."""
     return [sys.executable, "-m", "bloodcell", "run", "--key", key]
+
+
+def measuring_command(shape: ModelShape) -> list[str]:
+    """The command that trains a model of that shape, and tells how fast, until it is stopped."""
+    return [sys.executable, "-m", "bloodcell", "measure", "--shape", shape.model_dump_json()]
 
 
 def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +59,7 @@ class ProcessRunner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = Lock()
+        self._lock = RLock()  # Ctrl-C's handler may stop what its own thread is about to stop
         self._children: set[subprocess.Popen[str]] = set()
         self._stopping = False
 
@@ -62,8 +68,19 @@ class ProcessRunner:
 
     def run(self, key: str, name: str, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:  # noqa: ARG002
         """Start the child, pass its lines on, and wait. However this call ends, the child has ended before."""
+        return self._follow(command(key), on_event, on_log)
+
+    def measure(self, shape: ModelShape, on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
+        """Train a model of that shape as `run` would, and pass on how fast it is, until `stop` ends it.
+
+        Raises:
+            StoppedError: It was stopped: what is measured has no end of its own.
+        """
+        return self._follow(measuring_command(shape), on_event, on_log)
+
+    def _follow(self, command: list[str], on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
         transcript = Transcript(on_event, on_log)
-        with self._start(key) as child:
+        with self._start(command) as child:
             try:
                 for line in child.stdout or ():
                     transcript.add(line)
@@ -88,12 +105,12 @@ class ProcessRunner:
         for child in children:
             end(child, max(0.0, deadline - time.monotonic()))
 
-    def _start(self, key: str) -> subprocess.Popen[str]:
+    def _start(self, command: list[str]) -> subprocess.Popen[str]:
         with self._lock:  # so that `stop` sees the child, or the child never starts
             if self._stopping:
                 raise stopped()
             child = subprocess.Popen(
-                command(key),
+                command,
                 env=child_environment(self._settings, os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from prefect import flow
@@ -20,12 +22,14 @@ from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import DatasetError, ObjectNotFoundError
 from bloodcell.events import Failure
+from bloodcell.settings import cpus
 from flows.conclusion import exit_code
 from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
+from tasks.packing import pack
 from tasks.plan import plan
-from tasks.runners import Exit
+from tasks.runners import Exit, ProcessRunner
 
 
 @pytest.fixture
@@ -189,7 +193,32 @@ def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, c
 
     outcomes = fan()
     assert most == slots
+    assert [row.name for row in outcomes] == list(rows)
     assert [(row.status, row.reason) for row in outcomes] == [("failed", "counted. Remedy: none")] * 4
+
+
+def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(store, settings, coloured, small):
+    started = []
+
+    class Noting:
+        def stop(self):
+            pass
+
+        def run(self, key, name, on_event, on_log):
+            started.append(name)
+            return Exit(78, Failure(problem="noted", remedy="none"))
+
+    rows = {"short": {"epochs": 1}, "long": {"epochs": 9}}
+    base = small.model_dump(exclude_defaults=True)
+    planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows, seeds=2))
+    _, planned = pack(settings.model_copy(update={"slots": 1}), planned, ProcessRunner, print)
+
+    @flow
+    def fan() -> tuple[RowOutcome, ...]:
+        return fan_out(store, planned, Noting(), 1)
+
+    assert [(row.name, row.config.seed) for row in fan()] == [("short", 0), ("short", 1), ("long", 0), ("long", 1)]
+    assert started == ["long seed 0", "long seed 1", "short seed 0", "short seed 1"]
 
 
 @pytest.mark.parametrize("whole_group", [True, False])  # as a terminal does, and as `kill -INT` does
@@ -200,12 +229,14 @@ def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(
     lines = []
     with subprocess.Popen(
         [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={}, b={"epochs": 500})],
-        env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        env=own | {"PREFECT_HOME": str(tmp_path / "prefect"), "BLOODCELL_SLOTS": "2"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     ) as process:  # fmt: skip
+        trained = False
         for line in process.stdout:
             lines.append(line)
-            if " 2/500 " in line:
+            trained = trained or "Finished in state Trained(" in line
+            if trained and "/500 " in line:
                 (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
                 break
         started = time.monotonic()
@@ -217,3 +248,36 @@ def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(
     state = grid_flow(grid=grid_file(a={}, c={"dropout": 0.1}), return_state=True)
     assert state.is_completed()
     assert statuses(store) == {"a": "reused", "c": "trained"}
+
+
+@pytest.mark.skipif(cpus() < 2, reason="there is nothing to measure with one core")
+def test_ctrl_c_ends_what_is_measured_too(store, settings, coloured, grid_file, tmp_path):
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={}, b={"dropout": 0.1}), "--set", "epochs=10000"],
+        env=own | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            lines.append(line)
+            if "measuring the throughput of 1 experiment at a time, 1 thread" in line:
+                while not of_group(process.pid, "measure"):
+                    time.sleep(0.05)
+                os.kill(process.pid, signal.SIGINT)
+                break
+        lines += process.stdout.readlines()
+    assert process.returncode == 130, "".join(lines)
+    assert not of_group(process.pid, "measure")
+    assert list(store.list("experiments/")) != []  # it was planned, and nothing more
+    assert " 1/10000" not in "".join(lines)
+
+
+def of_group(group: int, argument: str) -> list[psutil.Process]:
+    """Processes of a group, ended ones apart, that were started with that argument."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and argument in process.cmdline():
+                found.append(process)
+    return found

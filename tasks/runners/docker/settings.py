@@ -105,7 +105,7 @@ def container_environment(settings: Settings, inherited: Mapping[str, str]) -> d
         for name, value in inherited.items()
         if name in _PASSED or (name.startswith("AWS_") and name not in _HOST_FILES)
     }
-    shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if settings.gpu_slots > 1 else {}
+    limited = {"BLOODCELL_GPU_MEMORY": str(settings.gpu_memory)} if settings.gpu_memory else {}
     own = {
         "BLOODCELL_STORE": settings.store,
         "BLOODCELL_CACHE": CACHE,
@@ -114,7 +114,7 @@ def container_environment(settings: Settings, inherited: Mapping[str, str]) -> d
         "BLOODCELL_THREADS": str(settings.threads_per_experiment),
         "PYTHONUNBUFFERED": "1",
     }
-    return {"TF_CPP_MIN_LOG_LEVEL": "2"} | passed | shared | own
+    return {"TF_CPP_MIN_LOG_LEVEL": "2"} | passed | limited | own
 
 
 def lease_names(settings: Settings) -> list[tuple[str | None, str]]:

@@ -66,9 +66,9 @@ def test_limits_reach_the_engine():
     assert settings["nano_cpus"] == 2 * 10**9
 
 
-def test_memory_grows_as_needed_where_a_gpu_is_shared():
-    assert "TF_FORCE_GPU_ALLOW_GROWTH" not in made(gpus="0")["environment"]
-    assert made(gpus="0", gpu_slots=2)["environment"]["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+def test_the_memory_that_an_experiment_may_take_of_its_gpu_reaches_it():
+    assert "BLOODCELL_GPU_MEMORY" not in made(gpus="0", gpu_slots=2)["environment"]
+    assert made(gpus="0", gpu_slots=2, gpu_memory=7000)["environment"]["BLOODCELL_GPU_MEMORY"] == "7000"
 
 
 def test_every_gpu_gets_one_before_any_gets_two():

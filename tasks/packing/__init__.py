@@ -1,0 +1,73 @@
+"""Pack experiments onto this machine: how many at once, and the longest first."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+
+import psutil
+
+from bloodcell.doctor.places import memory_limit
+from bloodcell.settings import Settings, cpus
+from tasks.packing.calibration import Calibration, packed
+from tasks.packing.choice import Choice, choose
+from tasks.packing.jobs import Job
+from tasks.packing.remembered import Machine
+from tasks.plan import Plan
+from tasks.runners import ProcessRunner
+
+__all__ = ["pack"]
+
+
+def pack(
+    settings: Settings, planned: Plan, start: Callable[[Settings], ProcessRunner], log: Callable[[str], None]
+) -> tuple[Settings, Plan]:
+    """Decide how many experiments run at once, where the settings leave it open, and which start first.
+
+    What has a result comes last, as it keeps no core busy.
+
+    Args:
+        settings: Where things are.
+        planned: The plan.
+        start: Gives a runner for measuring, which can be stopped meanwhile.
+        log: Called with what is measured and what came of it.
+
+    Returns:
+        The settings with a number of slots, and the plan with its runs in the order in which they are to start.
+    """
+    jobs = [Job.of(run, planned.dataset) for run in planned.runs if not run.done]
+    length = {job.key: job.images * job.cost for job in jobs}
+    if settings.measures_slots:
+        choice = _choice(settings, jobs, start, log)
+        settings = settings.model_copy(update={"slots": choice.slots if choice else 1})
+        length |= choice.seconds if choice else {}
+    runs = sorted(planned.runs, key=lambda run: length.get(run.spec.key, 0.0), reverse=True)
+    return settings, replace(planned, runs=tuple(runs))
+
+
+def _choice(
+    settings: Settings, jobs: list[Job], start: Callable[[Settings], ProcessRunner], log: Callable[[str], None]
+) -> Choice | None:
+    """How to pack the jobs; None where there is nothing to choose, or nothing was worth measuring."""
+    if len(jobs) < 2 or cpus() < 2:
+        return None
+    available = available_memory()
+    calibration = Calibration(settings, start, Machine.here(cpus()), len(jobs), available, log)
+    by_shape = groupby(sorted(jobs, key=lambda job: str(job.shape)), key=lambda job: job.shape)
+    several = {shape: calibration.measurements(list(own)) for shape, own in by_shape}
+    measured = {shape: measurements for shape, measurements in several.items() if measurements}
+    if not measured:
+        return None
+    choice = choose(jobs, measured, available)
+    threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
+    ends = timedelta(seconds=round(choice.makespan))
+    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} are trained in {ends} at most")
+    return choice
+
+
+def available_memory() -> int:
+    """Bytes that new processes may take on this machine, or in this container."""
+    limit = memory_limit(Path("/sys/fs/cgroup"))
+    free: int = psutil.virtual_memory().available
+    return free if limit is None else min(free, limit)

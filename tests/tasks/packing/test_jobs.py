@@ -1,0 +1,34 @@
+import pytest
+
+from bloodcell.data import splits
+from bloodcell.data.dataset import read_info, read_manifest
+from bloodcell.shapes import ModelShape
+from tasks.packing.jobs import training_images
+
+
+@pytest.mark.parametrize("split", ["source", "folder", "pooled"])
+@pytest.mark.parametrize("name", ["coloured", "celled"])
+def test_as_many_images_are_expected_to_train_as_do(store, coloured, celled, small, name, split):
+    info = read_info(store, name)
+    config = small.model_copy(update={"split": split, "validation_fraction": 0.3})
+    assigned = splits.assign(read_manifest(store, info), config, sources_known=info.sources_known)
+    assert training_images(config, info) == pytest.approx((assigned == "train").sum(), abs=4)
+
+
+def test_images_that_no_split_uses_are_not_counted(store, coloured, small):
+    info = read_info(store, "coloured")
+    more = info.model_copy(
+        update={"declared": info.declared | {"TEST_SIMPLE": {"MONOCYTE": 50}}, "images": info.images + 50}
+    )
+    for split in ("source", "folder", "pooled"):
+        config = small.model_copy(update={"split": split})
+        assert training_images(config, more) == training_images(config, info)
+
+
+def test_a_shape_is_that_of_the_backbone_and_says_so(small):
+    shape = ModelShape.of(small.model_copy(update={"hidden_layers": 3, "dropout": 0.5, "learning_rate": 0.1}))
+    assert shape == ModelShape.of(small) == ModelShape.of(shape.config)
+    assert str(shape) == "MobileNet(0.25) at 32 px, batch 16"
+    frozen = small.model_copy(update={"precision": "mixed_bfloat16", "trainable": 3, "image_size": None})
+    assert str(ModelShape.of(frozen)) == "MobileNet(0.25) at 224 px, batch 16, mixed_bfloat16, last 3 layers"
+    assert ModelShape.of(frozen) != shape
