@@ -8,6 +8,9 @@
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set in the store>]
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
 #                [PLAN=1] only shows what would be trained, and why, of the set that is in the store; DATA is not needed
+#   make bench [DATA=<zip or folder>] [WEIGHTS=<folder of MobileNet's weights>]
+#                                      every performance figure, and docs/performance.md; an hour on two cores. Without DATA
+#                                      on synthetic images, without WEIGHTS from random ones, which the page says
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
 #   make up                            a Prefect server, an S3 server and a worker on this machine, without Docker
@@ -48,7 +51,7 @@ $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change 
 endif
 endif
 
-.PHONY: demo test integration integration-with-engine integration-without-engine check grid needs-data image up down lock clean
+.PHONY: demo test integration integration-with-engine integration-without-engine check grid needs-data bench image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -67,6 +70,9 @@ endif
 needs-data:
 	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]'; \
 	  echo 'Of images that are in the store: .venv/bin/python -m flows.grid --grid $(GRID) --dataset $(DATASET)'; exit 2; } >&2
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 test: $(INSTALLED)
 	# Each worker has a core: more threads of linear algebra would only wait for one another.

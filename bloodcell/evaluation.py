@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from bloodcell.artifacts import SPLITS, ClassMetrics, SplitMetrics
 
@@ -43,6 +42,9 @@ def score(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, SplitMe
 
 
 def _score_split(images: pd.DataFrame, labels: Sequence[str]) -> SplitMetrics:
+    # Takes a second to import: an experiment needs it once it has trained, a report never.
+    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
     true, called = images["label"], images["predicted"]
     columns = [probability_column(label) for label in labels]
     # float32 rows sum to one only within 1e-7, which log_loss warns of.

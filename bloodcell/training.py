@@ -82,6 +82,7 @@ def fit(
     validation = examples.evaluation_batches("validation", batch_size=_evaluation_batch(config))
     started = time.perf_counter()
     with _memory_errors(config), measured(model, train, validation) as waiting:
+        _create_variables(model)
         recorder = _Recorder(config, waiting, on_epoch)
         model.fit(
             train,
@@ -96,6 +97,17 @@ def fit(
     if stopping is not None and stopping.restore_best_weights:
         kept_epoch = stopping.best_epoch + 1
     return Training(tuple(recorder.history), recorder.ended - started, kept_epoch)
+
+
+def _create_variables(model: keras.Model) -> None:
+    """Create the optimizer's variables and the metrics': the train step, which would, is then traced once, not twice.
+
+    It takes seconds off every training, and changes no number of it.
+    """
+    model.optimizer.build(model.trainable_variables)
+    probabilities = np.full((1, model.output_shape[-1]), 1 / model.output_shape[-1], np.float32)
+    model.compute_metrics(None, np.zeros(1, np.int32), probabilities)
+    model.reset_metrics()
 
 
 def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) -> npt.NDArray[np.float32]:

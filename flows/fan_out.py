@@ -1,56 +1,77 @@
 """Fan the experiments of a grid out over a runner, and collect whatever became of them."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from bloodcell.artifacts import RowOutcome
+from bloodcell.artifacts import RowOutcome, read_result
 from bloodcell.errors import BloodcellError
 from bloodcell.store import Store
 from tasks.experiment import run_experiment
+from tasks.interrupted import AT_ONCE
 from tasks.labels import tags
 from tasks.plan import Plan, PlannedRun
 from tasks.runners import Runner
 
 
 def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tuple[RowOutcome, ...]:
-    """Run the experiments, `concurrent` at once, in the plan's order, and say of each what became of it.
+    """Run what has no result, `concurrent` at once and in the plan's order, and say of all what became of them.
 
-    However this call is left, no experiment runs after it: a cancelled flow run and Ctrl-C stop them all.
+    One that has a result is no task of Prefect's (docs/adr/0016): its result is read, and fails its row where it cannot
+    be. However this call is left, no experiment runs after it: a cancelled flow run and Ctrl-C stop them all.
 
     Returns:
         Row after row, as the grid has them and a report shows them, each with its seeds in order.
     """
     places = {row.name: place for place, row in enumerate(planned.grid.rows)}
+    done = [run for run in planned.runs if run.done]
+    to_run = [run for run in planned.runs if not run.done]
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        outcomes = list(readers.map(partial(outcome_of_done, store, get_run_logger().error), done))
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
             experiment = run_experiment.with_options(tags=tags(planned.grid))
-            futures = [
-                pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in planned.runs
-            ]
-            outcomes = [outcome(run, future) for run, future in zip(planned.runs, futures, strict=True)]
-            return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
+            futures = [pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in to_run]
+            outcomes += [outcome(run, future) for run, future in zip(to_run, futures, strict=True)]
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
             raise
+    return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
+
+
+def outcome_of_done(store: Store, log: Callable[..., None], planned: PlannedRun) -> RowOutcome:
+    """What became of an experiment that has a result: it is as good as its result can be read."""
+    try:
+        read_result(store, planned.spec.key)
+    except BloodcellError as error:
+        log("%s: %s", planned.name, error)
+        return _failed(planned, error)
+    return _outcome(planned, status="trained" if planned.resumed else "reused")
 
 
 def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
     """Wait for an experiment's task; its failure becomes the row's reason."""
     future.wait()
     state = future.state
-    row = partial(
-        RowOutcome,
-        name=planned.row.name,
-        key=planned.spec.key,
-        config=planned.spec.config,
-        changed=planned.row.changed,
-    )
     if state.is_completed():
-        return row(status="reused" if planned.done and not planned.resumed else "trained")
+        return _outcome(planned, status="trained")
     error = state.result(raise_on_failure=False)
     if isinstance(error, BloodcellError):
-        return row(status="failed", reason=f"{error.problem}. Remedy: {error.remedy}", exit_code=error.exit_code)
-    return row(status="failed", reason=state.message or str(state.name), exit_code=BloodcellError.exit_code)
+        return _failed(planned, error)
+    reason = state.message or str(state.name)
+    return _outcome(planned, status="failed", reason=reason, exit_code=BloodcellError.exit_code)
+
+
+def _failed(planned: PlannedRun, error: BloodcellError) -> RowOutcome:
+    reason = f"{error.problem}. Remedy: {error.remedy}"
+    return _outcome(planned, status="failed", reason=reason, exit_code=error.exit_code)
+
+
+def _outcome(planned: PlannedRun, **what: Any) -> RowOutcome:
+    row = planned.row
+    return RowOutcome(name=row.name, key=planned.spec.key, config=planned.spec.config, changed=row.changed, **what)

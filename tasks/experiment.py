@@ -38,16 +38,12 @@ def is_worth_retrying(task: object, task_run: TaskRun, state: State) -> bool:  #
     cache_policy=NO_CACHE,  # the store alone knows what is done
 )
 def run_experiment(store: Store, runner: Runner, planned: PlannedRun) -> State:
-    """Run the experiment unless it has a result, with its progress in the log and in the Prefect UI.
+    """Run the experiment, with its progress in the log and in the Prefect UI.
 
     Raises:
         BloodcellError: The experiment failed, or its result cannot be read; the class says whether it is tried again.
     """
-    logger = get_run_logger()
-    if planned.done:
-        artifacts.read_result(store, planned.spec.key)
-        return Completed(name="Reused", message=f"{planned.spec.key} has a result")
-    logger.info("%s: %s", planned.name, planned.spec.config.architecture)
+    get_run_logger().info("%s: %s", planned.name, planned.spec.config.architecture)
     follow(runner, planned.spec.key, planned.name)
     artifacts.read_result(store, planned.spec.key)
     return Completed(name="Trained", message=f"{planned.spec.key} is in the store")

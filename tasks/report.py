@@ -16,6 +16,7 @@ from bloodcell.formatting import counted
 from bloodcell.history import earlier_trainings
 from bloodcell.report import build_report, publish
 from bloodcell.report.comparisons import Comparisons, compare
+from bloodcell.report.drawings import LastDrawings
 from bloodcell.report.headline import headline
 from bloodcell.report.nights import judge, trained_in
 from bloodcell.report.reading import read_results, read_rows
@@ -38,7 +39,7 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
     compared = compare(finished(rows))
     earlier = earlier_trainings(store, run) if run.nightly else {}
     run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
-    files = build_report(run, info, rows, compared, earlier)
+    files = build_report(run, info, rows, compared, earlier, last=LastDrawings.of(store, run.grid.name))
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
     logger = get_run_logger()

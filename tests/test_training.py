@@ -86,17 +86,14 @@ def test_a_loss_that_is_no_number_fails_with_the_epoch(small, examples):
 
 
 @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")])
-def test_too_little_memory_is_told_in_words(small, examples, error):
-    class Exhausted:
-        train_step = test_step = None
-        jit_compile = False
+def test_too_little_memory_is_told_in_words(small, examples, error, monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise error
 
-        def fit(self, *args, **kwargs):
-            raise error
-
-        predict = fit
-
-    for run in (lambda: fit(Exhausted(), small, examples, print), lambda: predict(Exhausted(), small, examples)):
+    model = build(small)
+    monkeypatch.setattr(model, "fit", exhausted)
+    monkeypatch.setattr(model, "predict", exhausted)
+    for run in (lambda: fit(model, small, examples, print), lambda: predict(model, small, examples)):
         with pytest.raises(DeviceMemoryError, match="batch_size 16 and image_size 32 px") as refused:
             run()
         assert refused.value.exit_code == 78
@@ -148,3 +145,11 @@ except RuntimeError:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == ["2 3.0", "too late"]
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_train_step_is_traced_once(small, examples, precision, monkeypatch):
+    traced = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traced.append(data) or step(self, data))
+    config = small.model_copy(update={"optimizer": "adam", "precision": precision})
+    fit(build(config), config, examples, print)
+    assert len(traced) == 1

@@ -1,6 +1,7 @@
 """The report of a grid run: table, pictures, reflections and provenance, as Markdown, one HTML file and CSV."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bloodcell.formatting import setting_text
 from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
 from bloodcell.report.cautions import cautions
 from bloodcell.report.comparisons import Comparisons
+from bloodcell.report.drawings import Drawing, LastDrawings, draw
 from bloodcell.report.evidence import cells_note
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.night_plot import night_plot
@@ -25,9 +27,20 @@ from bloodcell.store import Store
 
 __all__ = ["build_report", "publish"]
 
+_WRITERS = 16
+"""Objects written at once: each is small, and most of its time is the way there and back."""
+
+_NONE_BEFORE = LastDrawings()
+
 
 def build_report(
-    run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: Comparisons, earlier: Trainings
+    run: GridRun,
+    info: DatasetInfo,
+    rows: tuple[Row, ...],
+    compared: Comparisons,
+    earlier: Trainings,
+    *,
+    last: LastDrawings = _NONE_BEFORE,
 ) -> dict[str, bytes]:
     """Draw and write the report; nothing is stored.
 
@@ -37,12 +50,14 @@ def build_report(
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
         compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
         earlier: Of a night, the trainings of the nights before, by row.
+        last: Charts of the report before, which are not drawn again.
 
     Returns:
-        By file name below the grid run: report.md, report.html, results.csv, runs.csv and the pictures below plots/.
+        By file name below the grid run: report.md, report.html, results.csv, runs.csv, drawings.json and the pictures
+        below plots/.
     """
     note = " (synthetic images)" if info.synthetic else ""
-    pictures = _pictures(rows, note)
+    pictures = draw(_charts(rows, note), last) | _photographs(rows)
     if run.nightly and (any(earlier.values()) or any(row.status == "trained" for row in run.rows)):
         pictures["plots/nights.png"] = _nights(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)
@@ -66,39 +81,49 @@ def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
         run: The grid run.
         files: As from `build_report`.
     """
-    for file, data in files.items():
-        store.write(artifacts.grid_run(run.grid.name, run.run_id, file), data)
+    names = [artifacts.grid_run(run.grid.name, run.run_id, file) for file in files]
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(store.write, names, files.values()))
     artifacts.write_model(store, artifacts.grid_run(run.grid.name, run.run_id, "grid.json"), run)
     artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))
 
 
-def _pictures(rows: tuple[Row, ...], note: str) -> dict[str, bytes]:
+def _charts(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
     done = finished(rows)
-    pictures = {}
+    charts = {}
     if done:
         points = {row.name: _point(row) for row in done}
-        pictures["plots/comparison.png"] = plots.comparison(points, f"Accuracy against learning time{note}")
+        title = f"Accuracy against learning time{note}"
+        charts["plots/comparison.png"] = Drawing(plots.comparison, (points, title))
     for row in done:
         rate = setting_text(row.config, "learning_rate")
         # Spaces at which no line breaks.
         title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
-        pictures[f"plots/{row.name}-curves.png"] = plots.curves([result.history for result in row.results], title)
+        histories = [result.history for result in row.results]
+        charts[f"plots/{row.name}-curves.png"] = Drawing(plots.curves, (histories, title))
         several = f", {len(row.results)} trainings" if len(row.results) > 1 else ""
-        pictures |= _of_test(row, f"{row.name}: test{several}{note}")
-    return pictures
+        charts |= _of_test(row, f"{row.name}: test{several}{note}")
+    return charts
 
 
-def _of_test(row: FinishedRow, title: str) -> dict[str, bytes]:
-    """What a row did on the test images; the experiment drew what needs the images themselves."""
+def _of_test(row: FinishedRow, title: str) -> dict[str, Drawing]:
+    """What a row did on the test images."""
     runs = row.cells["test"].runs.values() if row.cells else ()
     cells = np.sum([confusion.by_cell(run.confusion) for run in runs], axis=0) if runs else None
-    pictures = {"confusion.png": confusion.matrices(row.test.confusion, row.result.labels, title, cells)}
-    shown = row.diagnostics
-    if shown.calibration:
-        pictures["reliability.png"] = calibration.reliability_diagram(shown.calibration, title)
-    pictures |= {"errors.jpg": shown.errors} if shown.errors else {}
-    pictures |= {"gradcam.jpg": shown.gradcam} if shown.gradcam else {}
-    return {f"plots/{row.name}-{file}": data for file, data in pictures.items()}
+    confused = Drawing(confusion.matrices, (row.test.confusion, row.result.labels, title, cells))
+    charts = {f"plots/{row.name}-confusion.png": confused}
+    if shown := row.diagnostics.calibration:
+        charts[f"plots/{row.name}-reliability.png"] = Drawing(calibration.reliability_diagram, (shown, title))
+    return charts
+
+
+def _photographs(rows: tuple[Row, ...]) -> dict[str, bytes]:
+    """What needs the images themselves, and the experiments drew."""
+    photographs: dict[str, bytes] = {}
+    for row in finished(rows):
+        shown = {"errors.jpg": row.diagnostics.errors, "gradcam.jpg": row.diagnostics.gradcam}
+        photographs |= {f"plots/{row.name}-{file}": data for file, data in shown.items() if data}
+    return photographs
 
 
 def _nights(run: GridRun, rows: tuple[Row, ...], earlier: Trainings, title: str) -> bytes:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
+from bloodcell.report.distributions import binomial_ends, sign_odds, student_margin, student_odds
 from bloodcell.report.intervals import LEVEL
 from bloodcell.report.resampling import Resampled, resample
 from bloodcell.report.rows import FinishedRow, ranked
@@ -97,24 +97,24 @@ def _comparison(difference: Resampled, cells: int) -> Comparison:
     if not variance:
         return _without_variance(change, cells)
     error = np.sqrt(variance)
-    margin = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
-    p = 2 * float(stats.t.sf(abs(change) / error, freedom))
+    margin = float(student_margin(LEVEL, freedom) * error)
+    p = student_odds(change / error, freedom)
     return Comparison(change, max(change - margin, -1.0), min(change + margin, 1.0), p)
 
 
 def _without_variance(change: float, cells: int) -> Comparison:
     """All cells agree: the interval is the exact binomial one of so many cells, the test the sign test."""
-    exact = stats.binomtest(cells if change else 0, cells).proportion_ci(LEVEL)
+    exact = binomial_ends(LEVEL, cells if change else 0, cells)
     if not change:
         return Comparison(0.0, -exact.high, exact.high, 1.0)
     low, high = sorted((change * exact.low, change))
-    return Comparison(change, low, high, float(stats.binomtest(cells, cells).pvalue))
+    return Comparison(change, low, high, sign_odds(cells))
 
 
 def corrected(values: Sequence[float]) -> list[float]:
     """P-values corrected for their number, after Holm."""
-    if not values:
-        return []
-    from statsmodels.stats.multitest import multipletests  # takes a second to import, which no other command needs
-
-    return [float(p) for p in multipletests(values, method="holm")[1]]
+    odds = np.array(values)
+    order = odds.argsort()
+    steps = odds[order] * np.arange(len(odds), 0, -1)
+    odds[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(p) for p in odds]

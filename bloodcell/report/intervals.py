@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 from scipy.special import expit, logit
 
 from bloodcell.report.cells import CellCounts
+from bloodcell.report.distributions import binomial_ends, student_margin
 from bloodcell.report.resampling import resample
 
 LEVEL = 0.95
@@ -101,7 +101,7 @@ class RowCells:
     def _interval(self, figure: int, cells: int) -> Interval:
         value, variance, freedom = self._estimates[figure]
         if variance == 0.0 or value in (0.0, 1.0):
-            exact = stats.binomtest(round(value * cells), cells).proportion_ci(LEVEL)
+            exact = binomial_ends(LEVEL, round(value * cells), cells)
             return Interval(value, min(exact.low, value), max(exact.high, value), cells)
-        margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance) / (value * (1 - value))
+        margin = student_margin(LEVEL, freedom) * np.sqrt(variance) / (value * (1 - value))
         return Interval(value, float(expit(logit(value) - margin)), float(expit(logit(value) + margin)), cells)

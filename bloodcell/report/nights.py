@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from bloodcell.artifacts import ExperimentResult, ExperimentSpec, GridRun, NightVerdict
 from bloodcell.formatting import counted, listed, noun, odds_text, points
 from bloodcell.report.comparisons import corrected
+from bloodcell.report.distributions import student_margin, student_odds
 from bloodcell.report.intervals import LEVEL
 
 Trainings = Mapping[str, Sequence[ExperimentResult]]
@@ -81,7 +81,7 @@ def expected(tonight: Trainings, earlier: Trainings) -> dict[str, Expected]:
     found = {}
     for row in judged:
         before = _scaled(earlier[row])
-        margin = stats.t.ppf((1 + LEVEL) / 2, noise.freedom) * np.sqrt(noise.variances[row] * (1 + 1 / len(before)))
+        margin = student_margin(LEVEL, noise.freedom) * np.sqrt(noise.variances[row] * (1 + 1 / len(before)))
         ends = np.clip(before.mean() + np.array([0, -margin, margin]), 0, np.pi / 2)
         found[row] = Expected(*map(float, np.sin(ends) ** 2))
     return found
@@ -102,7 +102,7 @@ def _noise(earlier: Trainings) -> _Noise | None:
 def _p(tonight: Sequence[ExperimentResult], earlier: Sequence[ExperimentResult], row: str, noise: _Noise) -> float:
     now, before = _scaled(tonight), _scaled(earlier)
     error = np.sqrt(noise.variances[row] * (1 / len(now) + 1 / len(before)))
-    return 2 * float(stats.t.sf(abs(now.mean() - before.mean()) / error, noise.freedom))
+    return student_odds((now.mean() - before.mean()) / error, noise.freedom)
 
 
 def _verdict(

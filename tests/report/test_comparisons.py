@@ -1,6 +1,5 @@
 """Comparisons of rows whose truth is known: equal ones are tied nineteen times in twenty, broken ones are not."""
 
-import gc
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +13,6 @@ from bloodcell.report.rows import best, finished
 from tests.report.simulated import rows_of_runs
 
 CELLS = {"train": 250, "validation": 55, "test": 71, "seen": 200}
-
-
-@pytest.fixture(autouse=True)
-def no_collection(monkeypatch):
-    """statsmodels collects garbage with each correction, which takes a tenth of a second and is no help here."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture

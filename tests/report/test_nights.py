@@ -1,6 +1,5 @@
 """Verdicts on nights whose truth is known."""
 
-import gc
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -17,12 +16,6 @@ from tests.report.conftest import Figures, build
 ROWS = "abcdefg"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 ODDS = np.linspace(0.3, 2.5, len(ROWS))
-
-
-@pytest.fixture(autouse=True)
-def no_collection(monkeypatch):
-    """statsmodels collects garbage with each correction, which takes a tenth of a second and is no help here."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""What the performance figures in the README and in docs/performance.md come from; `make bench` runs all of it."""

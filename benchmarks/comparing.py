@@ -1,0 +1,114 @@
+"""Comparing on a machine that others use too: in turns, as ratios within one run.
+
+A ratio of two figures that were taken side by side holds where either alone would not: what slows one slows the other.
+"""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+import numpy as np
+from scipy import stats
+
+_SPAWN = multiprocessing.get_context("spawn")
+"""A forked child would inherit this process's memory and threads."""
+
+
+def alternate(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Take each measure once a round, in an order that turns round from one to the next.
+
+    Args:
+        measures: Functions that do one portion of work and return its seconds.
+        rounds: Portions of each.
+
+    Returns:
+        The seconds of each measure, by round.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name in list(measures)[:: -1 if number % 2 else 1]:
+            seconds[name].append(measures[name]())
+    return seconds
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median of ratios taken round by round, and the least and largest of them."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numerators: Sequence[float], denominators: Sequence[float]) -> Self:
+        """The ratios of two series of equal length."""
+        ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of paired differences, and its 95% interval by Student's t."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> Self:
+        """The differences of two series of equal length, of at least two pairs."""
+        differences = np.subtract(ours, theirs)
+        mean = float(differences.mean())
+        half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
+        return cls(mean, mean - half, mean + half)
+
+
+class Side:
+    """One side of a comparison: a child process that works when it is its turn, and waits otherwise.
+
+    Two sides that differ in a switch of the whole process, as TensorFlow's op determinism is one, cannot take turns in
+    one process.
+
+    Args:
+        prepare: Called in the child; it makes all that is needed and returns the function that does one portion of
+            work. A function of a module.
+        arguments: What it is called with.
+    """
+
+    def __init__(self, prepare: Callable[..., Callable[[], object]], *arguments: object) -> None:
+        self._connection, theirs = _SPAWN.Pipe()
+        self._child = _SPAWN.Process(target=_take_turns, args=(theirs, prepare, arguments), daemon=True)
+        self._child.start()
+        theirs.close()  # so that a child that ends is noticed
+        self._connection.recv()  # it is prepared; the next side's preparation shall not disturb it, nor it that one
+
+    def turn(self) -> float:
+        """Do one portion of work; returns its seconds."""
+        self._connection.send(True)
+        seconds: float = self._connection.recv()
+        return seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        self._child.join()
+
+
+def _take_turns(connection: Connection, prepare: Callable[..., Callable[[], object]], arguments: Sequence[Any]) -> None:
+    work = prepare(*arguments)
+    connection.send(True)
+    with suppress(EOFError):  # the end of the parent's wishes
+        while connection.recv():
+            started = time.perf_counter()
+            work()
+            connection.send(time.perf_counter() - started)

@@ -1,0 +1,106 @@
+"""The two sides of `vs_notebook`: the notebook and this project, each as a user starts it."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measuring import run_command
+from bloodcell.artifacts import GridRun, LatestRun, grid_run, latest_grid_run, read_model, read_result
+from bloodcell.config import GridConfig
+from bloodcell.grids import load_grid
+from bloodcell.store import LocalStore
+
+GRID, DATASET = "mobilenet", "compared"
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What both sides train.
+
+    Attributes:
+        rows: Of the grid.
+        side: Of the images, in pixels.
+        weights: File of the backbone's weights; None for random ones.
+    """
+
+    rows: tuple[str, ...]
+    width: float
+    side: int
+    batch_size: int
+    epochs: int
+    weights: Path | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a side took, in seconds, and the test accuracy of each row."""
+
+    seconds: float
+    accuracy: Mapping[str, float]
+
+
+def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path) -> Outcome:
+    """Train the rows as the notebook does, on the folders train, validation and test."""
+    command = ["-m", "benchmarks.notebook", str(images), "--out", str(out), "--seed", str(seed)]
+    command += ["--width", str(trainings.width), "--side", str(trainings.side), "--epochs", str(trainings.epochs)]
+    command += ["--batch-size", str(trainings.batch_size)]
+    command += ["--weights", str(trainings.weights)] if trainings.weights else []
+    command += [part for row in trainings.rows for part in ("--row", row)]
+    cost = run_command(command, os.environ)
+    table = json.loads((out / "figures.json").read_text())
+    return Outcome(cost.seconds, {row: figures["accuracy"] for row, figures in table.items()})
+
+
+def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: str) -> Outcome:
+    """Push the images and run the grid, in an empty store and with no image in the cache.
+
+    Args:
+        images: The folder of images.
+        trainings: What to train.
+        seed: Of all rows.
+        home: Folder of the store, the cache and Prefect's database; what it holds from earlier rounds is remembered,
+            but for the store and the images.
+        slots: BLOODCELL_SLOTS.
+    """
+    for stale in (home / "store", home / "cache" / "images", home / "cache" / "weights"):
+        shutil.rmtree(stale, ignore_errors=True)
+    store = LocalStore(home / "store")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BLOODCELL_", "PREFECT_"))}
+    environment |= {
+        "BLOODCELL_STORE": store.url,
+        "BLOODCELL_CACHE": str(home / "cache"),
+        "BLOODCELL_SLOTS": slots,
+        "PREFECT_HOME": str(home / "prefect"),
+    }
+    settings = {
+        "width": trainings.width,
+        "image_size": trainings.side,
+        "batch_size": trainings.batch_size,
+        "epochs": trainings.epochs,
+        "seed": seed,
+        "weights": trainings.weights or "none",
+    }
+    command = ["-m", "flows.grid", "--grid", _grid(trainings.rows, home), "--dataset", DATASET]
+    command += [part for field, value in settings.items() for part in ("--set", f"{field}={value}")]
+    push = run_command(["-m", "bloodcell", "data", "push", str(images), "--name", DATASET], environment)
+    grid = run_command(command, environment)
+    latest = read_model(store, latest_grid_run(GRID), LatestRun)
+    run = read_model(store, grid_run(GRID, latest.run_id, "grid.json"), GridRun)
+    accuracy = {row.name: read_result(store, row.key).metrics["test"].accuracy for row in run.rows}
+    return Outcome(push.seconds + grid.seconds, accuracy)
+
+
+def _grid(rows: tuple[str, ...], folder: Path) -> str:
+    """The shipped grid, or a file with some of its rows."""
+    shipped = load_grid(GRID)
+    experiments = shipped.experiments or {}
+    if rows == tuple(experiments):
+        return GRID
+    some: GridConfig = shipped.model_copy(update={"experiments": {row: experiments[row] for row in rows}})
+    path = folder / "some.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(some.model_dump_json(exclude_none=True))  # JSON is YAML
+    return str(path)

@@ -1,0 +1,65 @@
+"""A child's way to its second training step, in a fresh interpreter: `benchmarks.startup` runs it and reads its JSON.
+
+Imports stand where they are timed.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+
+def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[str, float]:
+    """Go through the phases of `bloodcell.experiment` in its order, with a batch of 32 and random weights.
+
+    Args:
+        began: When this process was started, by `time.time()`.
+        store: With the dataset of `benchmarks.photographs`.
+        cache: For decoded images.
+        model: Name of the backbone.
+        side: Of the images, in pixels.
+
+    Returns:
+        Seconds of each phase.
+    """
+    ends = {"interpreter": time.time()}
+
+    from bloodcell.config import ExperimentConfig
+
+    config = ExperimentConfig.model_validate({"backbone": model, "image_size": side, "weights": "none", "epochs": 1})
+    ends["configuration"] = time.time()
+
+    import keras
+
+    ends["import of TensorFlow and Keras"] = time.time()
+
+    import bloodcell.experiment  # noqa: F401 - what it imports is what is timed
+    from benchmarks.examples import examples
+    from benchmarks.photographs import Published
+    from bloodcell.model import build_model
+    from bloodcell.training import fit, set_up
+
+    ends["import of this project"] = time.time()
+    set_up(config.seed, threads=1)
+    found = examples(Published.at(store), config, cache)
+    ends["manifest, split and images"] = time.time()
+    network = build_model(config, classes=4)
+    ends["model"] = time.time()
+
+    class Steps(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
+            if batch < 2:
+                ends[("first step, with its tracing", "second step")[batch]] = time.time()
+
+    build = keras.Model.fit
+    keras.Model.fit = lambda self, *given, callbacks, **named: build(
+        self, *given, callbacks=[*callbacks, Steps()], **named
+    )
+    fit(network, config, found, lambda _: None)
+    times = [began, *ends.values()]
+    return {name: end - start for name, start, end in zip(ends, times, times[1:], strict=False)}
+
+
+if __name__ == "__main__":
+    began, store, cache, model, side = sys.argv[1:]
+    print(json.dumps(main(float(began), Path(store), Path(cache), model, int(side))))  # noqa: T201

@@ -1,0 +1,83 @@
+"""Start-up: `bloodcell --help`, the import of the orchestrator, and a child's way to its first training step.
+
+The child is a fresh interpreter each time, whose images are decoded already; each phase is timed where it happens, by
+wall-clock, with one CPU thread for TensorFlow.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks import options
+from benchmarks.measuring import run_command
+from benchmarks.photographs import Published, photographs
+from benchmarks.results import Figure, Row, save
+
+HELP_AT_MOST = 0.3
+"""Bar of `bloodcell --help`, in seconds."""
+
+_IMAGES = 480
+
+
+def first_step(store: Path, cache: Path, model: str, side: int) -> dict[str, float]:
+    """The seconds of each phase of a child's way to its second step."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.first_step",
+        str(time.time()),
+        str(store),
+        str(cache),
+        model,
+        str(side),
+    ]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    child = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    phases: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
+    return phases
+
+
+@click.command(help=__doc__)
+@click.option("--model", default="MobileNet", show_default=True, help="Backbone.")
+@click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
+@click.option("--rounds", default=5, show_default=True, help="Starts of each; the figures are their medians.")
+@options.results
+def main(model: str, side: int, rounds: int, folder: Path) -> None:
+    """Measure and save the figures."""
+    with tempfile.TemporaryDirectory() as temporary, photographs(None, _IMAGES) as (images, described):
+        store, cache = Path(temporary) / "store", Path(temporary) / "cache"
+        Published.of(images, store)
+        first_step(store, cache, model, side)  # decodes the images
+        starts = [first_step(store, cache, model, side) for _ in range(rounds)]
+    helps = [run_command(["-m", "bloodcell", "--help"], os.environ).seconds for _ in range(rounds)]
+    imports = [run_command(["-c", "import flows.grid"], os.environ).seconds for _ in range(rounds)]
+    phases: list[Row] = [{"phase": name, "s": round(median(start[name] for start in starts), 3)} for name in starts[0]]
+    save(
+        "startup",
+        __doc__,
+        folder,
+        images=described,
+        settings={"model": model, "side": side, "rounds": rounds},
+        figures=[
+            Figure(key="help", text="`bloodcell --help`", value=median(helps), unit="s", at_most=HELP_AT_MOST),
+            Figure(key="import-orchestrator", text="import of the orchestrator", value=median(imports), unit="s"),
+            Figure(
+                key="first-step",
+                text=f"a child's first training step, {model} at {side} px",
+                value=median(sum(start.values()) - start["second step"] for start in starts),
+                unit="s",
+            ),
+        ],
+        rows=phases,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Training throughput against stock Keras: images per second of full fine-tuning, by backbone and side of the image.
+
+Both sides train the same architecture with the same optimizer through `Model.fit`, on one batch that is in memory: no
+input pipeline is measured, that is `input_limit`. Stock is what `keras.applications` and `compile` give; ours is
+`bloodcell.model.build_model` in a process that `bloodcell.training.set_up` prepared, and so with TensorFlow's op
+determinism, which costs ours some percent. That is a switch of the whole process: so each side is a process of its own,
+and they take turns, one waiting while the other trains. The first steps, in which TensorFlow traces, are not counted.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+
+from benchmarks import options
+from benchmarks.comparing import Ratio, Side, alternate
+from benchmarks.results import Figure, Row, save
+from bloodcell.backbones import BACKBONES
+from bloodcell.config import ExperimentConfig
+
+CLASSES = 4
+
+
+class Shape(NamedTuple):
+    """A model as the command line names it, `MobileNet:128` or `MobileNet:128:0.25`, and the bar where it has one."""
+
+    backbone: str
+    side: int
+    width: float = 1.0
+    at_least: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Shape":
+        """The shape of that name; one of `BARS` keeps its bar."""
+        backbone, side, width, *_ = [*text.split(":"), "", "1"]
+        shape = cls(backbone, int(side or BACKBONES[backbone].image_size), float(width or 1))
+        return next((barred for barred in BARS if barred[:3] == shape[:3]), shape)
+
+    @property
+    def text(self) -> str:
+        """As a table names it."""
+        return f"{self.config(1).network}, {self.side} px"
+
+    @property
+    def key(self) -> str:
+        """As the key of a figure has it."""
+        return f"{self.config(1).network}-{self.side}".lower().replace("(", "-").replace(")", "")
+
+    def config(self, batch_size: int) -> ExperimentConfig:
+        """An experiment of this shape from random weights, which train as fast as others."""
+        return ExperimentConfig.model_validate(
+            {
+                "backbone": self.backbone,
+                "width": self.width,
+                "image_size": self.side,
+                "batch_size": batch_size,
+                "weights": "none",
+            }
+        )
+
+
+BARS = (
+    Shape("MobileNet", 128, at_least=1.6),
+    Shape("MobileNet", 224, at_least=1.6),
+    Shape("InceptionV3", 139, at_least=1.1),
+    Shape("ResNet50", 139, at_least=1.1),
+)
+
+
+def stock(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], object]:
+    """Prepare stock Keras's side; the function that it returns trains `steps` steps."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    keras.utils.set_random_seed(config.seed)
+    return _steps(stock_model(config), config, steps)
+
+
+def ours(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], object]:
+    """Prepare our side; the function that it returns trains `steps` steps."""
+    from bloodcell.model import build_model
+    from bloodcell.training import set_up
+
+    set_up(config.seed, threads)
+    return _steps(build_model(config, CLASSES), config, steps)
+
+
+def stock_model(config: ExperimentConfig) -> Any:
+    """The model of an experiment as a user of Keras writes it: keras.applications, the head, and `compile`."""
+    import keras
+
+    applications = import_module(f"keras.applications.{config.row.module}")
+    width = {"alpha": config.width} if config.row.has_width else {}
+    shape = (config.side, config.side, 3)
+    backbone = getattr(applications, config.row.constructor)(
+        include_top=False, weights=None, input_shape=shape, **width
+    )
+    image = keras.Input(shape)
+    x = keras.layers.Flatten()(backbone(applications.preprocess_input(image)))
+    for _ in range(config.hidden_layers):
+        x = keras.layers.Dropout(config.dropout)(keras.layers.Dense(config.dense_units, activation="relu")(x))
+    model = keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x))
+    model.compile(keras.optimizers.Adam(config.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _steps(model: Any, config: ExperimentConfig, steps: int) -> Callable[[], object]:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (config.batch_size, config.side, config.side, 3), np.uint8)
+    labels = np.arange(config.batch_size, dtype=np.int32) % CLASSES
+    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+
+    def train() -> None:
+        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+    train()
+    return train
+
+
+def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: int) -> tuple[Figure, Row]:
+    """Measure one shape.
+
+    Returns:
+        The ratio, and the line of the table.
+    """
+    arguments = (shape.config(batch_size), threads, steps)
+    with Side(stock, *arguments) as theirs, Side(ours, *arguments) as own:
+        seconds = alternate({"stock": theirs.turn, "ours": own.turn}, rounds)
+    ratio = Ratio.of(seconds["stock"], seconds["ours"])
+    rates = {side: batch_size * steps / float(np.median(taken)) for side, taken in seconds.items()}
+    figure = Figure(
+        key=f"throughput-{shape.key}",
+        text=f"training throughput over stock Keras, {shape.text}",
+        value=ratio.median,
+        unit="x",
+        at_least=shape.at_least,
+    )
+    return figure, {
+        "model": shape.text,
+        "stock Keras, images/s": round(rates["stock"], 1),
+        "ours, images/s": round(rates["ours"], 1),
+        "ratio (least to largest)": str(ratio),
+    }
+
+
+@click.command(help=__doc__)
+@click.option("--model", "models", multiple=True, metavar="BACKBONE[:SIDE[:WIDTH]]", help="Instead of the bars' four.")
+@click.option("--all", "everything", is_flag=True, help="The other backbones too, at their own side.")
+@click.option("--batch-size", default=32, show_default=True)
+@options.threads
+@click.option("--rounds", default=7, show_default=True, help="Turns of each side; the figure is their median ratio.")
+@click.option("--steps", default=4, show_default=True, help="Training steps a turn.")
+@options.results
+def main(models: tuple[str, ...], *, everything: bool, folder: Path, **settings: int) -> None:
+    """Compare each model and save the figures."""
+    shapes = [Shape.parse(text) for text in models] or list(BARS)
+    if everything:
+        shapes += [Shape.parse(name) for name in BACKBONES if name not in {shape.backbone for shape in shapes}]
+    measured = [compare(shape, **settings) for shape in shapes]
+    save(
+        "throughput",
+        __doc__,
+        folder,
+        images="random pixels",
+        settings=settings,
+        figures=[figure for figure, _ in measured],
+        rows=[row for _, row in measured],
+    )
+
+
+if __name__ == "__main__":
+    main()

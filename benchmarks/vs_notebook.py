@@ -1,0 +1,152 @@
+"""Seven rows of MobileNet on the Kaggle images: this project against the notebook that it replaces, in wall-clock.
+
+Both train the same rows on the same images in the same split, with the same weights, batch size, epochs and seed. The
+notebook is `benchmarks/notebook.py`, one process on images that lie in folders. Ours is what a user types, all of it
+counted: `bloodcell data push` of the images, then `python -m flows.grid` with Prefect's temporary server, a process for
+each experiment, the figures of every split, the pictures of errors, and the report.
+
+Each round has a seed of its own, and an empty store and cache; the two sides change their order from round to round.
+The first round is a machine's first: it calibrates how many experiments share the cores, and makes Prefect's database.
+Later rounds remember both. Accuracy is on the images of TEST. Its difference is a mean over pairs of trainings, of one
+row and one seed each, with a 95% interval. Pairs of a seed share their split, so that the interval is rather too
+narrow: one that is below zero is taken for an accuracy that is lower beyond seed noise.
+"""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks import notebook, options
+from benchmarks.comparing import Difference
+from benchmarks.competitors import Outcome, Trainings, run_notebook, run_ours
+from benchmarks.photographs import Published, photographs, weights_file, write_split
+from benchmarks.results import Figure, Row, save
+from bloodcell.config import ExperimentConfig
+from bloodcell.data.splits import assign
+
+AT_MOST = 0.55
+"""Bar of our wall-clock over the notebook's."""
+
+
+def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work: Path) -> list[tuple[Outcome, Outcome]]:
+    """Run both sides once a seed; returns the notebook's outcome and ours, by seed."""
+    published = Published.of(images, work / "store")
+    pairs = []
+    for seed in range(seeds):
+        config = ExperimentConfig(seed=seed, batch_size=trainings.batch_size)
+        split = assign(published.manifest, config, sources_known=published.info.sources_known)
+        folders = work / f"split-{seed}"
+        write_split(published, split, images, folders)
+        sides: dict[str, Callable[[], Outcome]] = {
+            "notebook": partial(run_notebook, folders, trainings, seed, work / f"out-{seed}"),
+            "ours": partial(run_ours, images, trainings, seed, work / "home", slots),
+        }
+        outcomes = {name: sides[name]() for name in list(sides)[:: -1 if seed % 2 else 1]}
+        pairs.append((outcomes["notebook"], outcomes["ours"]))
+        click.echo(f"seed {seed}: notebook {pairs[-1][0].seconds:.1f} s, ours {pairs[-1][1].seconds:.1f} s", err=True)
+    return pairs
+
+
+def figures(pairs: list[tuple[Outcome, Outcome]]) -> tuple[list[Figure], list[str]]:
+    """The ratios and the difference in accuracy, and what they mean in words."""
+    ratios = [ours.seconds / theirs.seconds for theirs, ours in pairs]
+    text = f"wall-clock over the notebook's, {len(pairs[0][1].accuracy)} rows"
+    found = [Figure(key="notebook-first", text=f"{text}, first run", value=ratios[0], unit="x", at_most=AT_MOST)]
+    if ratios[1:]:
+        found.append(
+            Figure(key="notebook", text=f"{text}, later runs", value=median(ratios[1:]), unit="x", at_most=AT_MOST)
+        )
+    ours = [own.accuracy[row] for _, own in pairs for row in own.accuracy]
+    theirs = [their.accuracy[row] for their, own in pairs for row in own.accuracy]
+    notes = []
+    if len(ours) > 1:
+        change = Difference.of(ours, theirs)
+        found.append(
+            Figure(
+                key="notebook-accuracy",
+                text="test accuracy minus the notebook's, upper end of the 95% interval",
+                value=100 * change.high,
+                unit="points",
+                at_least=0.0,
+            )
+        )
+        verdict = "lower beyond seed noise" if change.high < 0 else "not lower beyond seed noise"
+        notes.append(
+            f"Test accuracy is {100 * change.mean:+.1f} points against the notebook's (95% interval "
+            f"{100 * change.low:+.1f} to {100 * change.high:+.1f}, {len(ours)} pairs): {verdict}."
+        )
+    return found, notes
+
+
+def _rows(pairs: list[tuple[Outcome, Outcome]]) -> list[Row]:
+    def mean(outcome: Outcome) -> float:
+        return round(100 * sum(outcome.accuracy.values()) / len(outcome.accuracy), 1)
+
+    return [
+        {
+            "seed": seed,
+            "notebook, s": round(theirs.seconds, 1),
+            "ours, s": round(ours.seconds, 1),
+            "ratio": round(ours.seconds / theirs.seconds, 2),
+            "notebook, mean test accuracy %": mean(theirs),
+            "ours, mean test accuracy %": mean(ours),
+        }
+        for seed, (theirs, ours) in enumerate(pairs)
+    ]
+
+
+@click.command(help=__doc__)
+@options.data
+@options.weights
+@click.option("--count", default=2000, show_default=True, help="Images, in the archive's proportions.")
+@click.option("--width", default=0.25, show_default=True, help="Keras's alpha.")
+@click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
+@click.option("--batch-size", default=16, show_default=True)
+@click.option("--epochs", default=3, show_default=True)
+@click.option("--seeds", default=3, show_default=True, help="Rounds, each with a seed of its own.")
+@click.option("--row", "names", multiple=True, default=tuple(notebook.ROWS), help="One of the seven; all otherwise.")
+@click.option("--slots", default="auto", show_default=True, help="BLOODCELL_SLOTS of our side.")
+@options.results
+def main(
+    *,
+    data: Path | None,
+    weights: Path | None,
+    count: int,
+    seeds: int,
+    slots: str,
+    folder: Path,
+    width: float,
+    side: int,
+    batch_size: int,
+    epochs: int,
+    names: tuple[str, ...],
+) -> None:
+    """Compare both sides and save the figures."""
+    trainings = Trainings(names, width, side, batch_size, epochs, weights_file(weights, width))
+    with photographs(data, count) as (chosen, images), tempfile.TemporaryDirectory() as temporary:
+        pairs = compare(chosen, trainings, seeds=seeds, slots=slots, work=Path(temporary))
+    found, notes = figures(pairs)
+    save(
+        "vs_notebook",
+        __doc__,
+        folder,
+        images=images,
+        settings=vars(trainings)
+        | {
+            "weights": trainings.weights.name if trainings.weights else "none",
+            "rows": list(names),
+            "seeds": seeds,
+            "slots": slots,
+        },
+        figures=found,
+        rows=_rows(pairs),
+        notes=notes,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Charts that the grid's last report drew of the same figures are taken from there: drawing is most of a report's time.
+
+docs/adr/0016 says why. What a chart is of is known by a hash; `drawings.json` of a report names those of its charts.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+import matplotlib
+import numpy as np
+import PIL
+from pydantic_core import to_json
+
+from bloodcell import artifacts
+from bloodcell.artifacts import LatestRun
+from bloodcell.errors import DataError
+from bloodcell.store import Store
+from bloodcell.values import Frozen, Sha256
+
+FILE = "drawings.json"
+
+_READERS = 16
+"""Charts read at once: each is small, and most of its time is the way there and back."""
+
+
+class Drawn(Frozen):
+    """A chart of a report: its file there, and the SHA-256 of its bytes."""
+
+    file: str
+    sha256: Sha256
+
+
+class Drawings(Frozen):
+    """The charts of a report by the hash of what they are of: the object grids/<name>/<run id>/drawings.json."""
+
+    charts: dict[Sha256, Drawn]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart that is yet to be drawn.
+
+    Attributes:
+        draw: Draws it: a function of this package that knows its arguments alone.
+        arguments: What it is called with: values of Python and numpy, dataclasses and models.
+    """
+
+    draw: Callable[..., bytes]
+    arguments: tuple[object, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hash of all that decides the picture: the arguments, this package's code, and the libraries that draw."""
+        what = [self.draw.__module__, self.draw.__qualname__, self.arguments]
+        text = to_json(what, fallback=_plain, inf_nan_mode="constants")
+        return hashlib.sha256(_code() + text).hexdigest()
+
+
+@dataclass(frozen=True)
+class LastDrawings:
+    """The charts of the report before this one; of a grid without one there are none.
+
+    Attributes:
+        store: Where they are.
+        folder: Of that report.
+        charts: As its drawings.json has them.
+    """
+
+    store: Store | None = None
+    folder: str = ""
+    charts: Mapping[str, Drawn] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store, grid: str) -> "LastDrawings":
+        """Those of a grid's newest report. What cannot be read is drawn again."""
+        try:
+            run = artifacts.read_model(store, artifacts.latest_grid_run(grid), LatestRun).run_id
+            folder = artifacts.grid_run(grid, run, "")
+            return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts)
+        except DataError:
+            return cls()
+
+    def read(self, digest: str) -> bytes | None:
+        """The chart of what has that hash; None where it is to be drawn."""
+        before = self.charts.get(digest)
+        if self.store is None or before is None:
+            return None
+        try:
+            data = self.store.read(self.folder + before.file)
+        except DataError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == before.sha256 else None
+
+
+def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes]:
+    """The charts by file, and drawings.json for the next report.
+
+    Args:
+        drawings: By file below the report.
+        last: Those of the report before.
+    """
+    if not drawings:
+        return {}
+    digests = {file: drawing.digest for file, drawing in drawings.items()}
+    with ThreadPoolExecutor(_READERS) as pool:
+        before = dict(zip(drawings, pool.map(last.read, digests.values()), strict=True))
+    charts = {file: before[file] or drawing.draw(*drawing.arguments) for file, drawing in drawings.items()}
+    drawn = {
+        digest: Drawn(file=file, sha256=hashlib.sha256(charts[file]).hexdigest()) for file, digest in digests.items()
+    }
+    return charts | {FILE: Drawings(charts=drawn).model_dump_json(indent=2).encode() + b"\n"}
+
+
+@cache
+def _code() -> bytes:
+    """Hash of this package's modules and of the versions of what draws."""
+    modules = (file for file in resources.files(__package__ or "").iterdir() if file.name.endswith(".py"))
+    digest = hashlib.sha256(f"{matplotlib.__version__} {PIL.__version__} {np.__version__}".encode())
+    for module in sorted(modules, key=lambda module: module.name):
+        digest.update(f"{module.name}\0{module.read_text(encoding='utf-8')}\0".encode())
+    return digest.digest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a chart of a {type(value).__name__}: no hash can tell it from another")

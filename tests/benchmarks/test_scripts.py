@@ -1,0 +1,108 @@
+"""Every benchmark runs, at its smallest; what it measures here says nothing."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import dataset_scale, ingest, input_limit, precision, throughput, vs_notebook
+from benchmarks.photographs import Published
+from benchmarks.results import Figure, Result, read_results
+from benchmarks.throughput import BARS, Shape
+from bloodcell.backbones import BACKBONES
+
+TINY = "MobileNet:32:0.25"
+
+
+def measured(script: click.Command, folder: Path, *arguments: object) -> Result:
+    CliRunner().invoke(script, ["--results", str(folder), *map(str, arguments)], catch_exceptions=False)
+    (result,) = read_results(folder)
+    return result
+
+
+def test_throughput(tmp_path):
+    arguments = ("--model", TINY, "--batch-size", 2, "--rounds", 1, "--steps", 2, "--threads", 1)
+    result = measured(throughput.main, tmp_path, *arguments)
+    assert [figure.key for figure in result.figures] == ["throughput-mobilenet-0.25-32"]
+    assert result.rows[0]["ours, images/s"] > 0
+
+
+def test_a_shape_of_the_bars_keeps_its_bar():
+    assert Shape.parse("MobileNet:128") in BARS
+    assert Shape.parse("MobileNet:128:0.25").at_least is None
+    assert Shape.parse("Xception").side == BACKBONES["Xception"].image_size
+
+
+def test_stock_keras_and_ours_are_one_network():
+    from bloodcell.model import build_model
+
+    config = Shape.parse(TINY).config(batch_size=2)
+    own, stock = build_model(config, throughput.CLASSES), throughput.stock_model(config)
+    stock.set_weights(own.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(own(images), stock(images), atol=1e-4)
+    assert own.optimizer.get_config() == stock.optimizer.get_config()
+
+
+def test_precision(tmp_path, coloured_folder, monkeypatch):
+    figure = Figure(key="bfloat16", text="speed", value=1.0, unit="x")
+    monkeypatch.setattr(precision, "compare_throughput", lambda shape, **_: (figure, {"model": shape.text}))
+    arguments = ("--data", coloured_folder, "--side", 32, "--epochs", 1, "--seeds", 2, "--threads", 1)
+    result = measured(precision.main, tmp_path, *arguments)
+    assert [figure.key for figure in result.figures] == ["bfloat16"] * 3 + ["bfloat16-accuracy"]
+    assert "Mean test accuracy over 2 seeds" in result.notes[0]
+
+
+def test_input_limit(tmp_path, coloured_folder):
+    arguments = ("--data", coloured_folder, "--model", TINY, "--batch-size", 4, "--rounds", 1, "--threads", 1)
+    result = measured(input_limit.main, tmp_path, *arguments)
+    assert result.figures[0].at_most == 1.03
+    assert result.rows[0]["epoch, s"] > 0
+
+
+def test_one_batch_stands_in_for_all(tmp_path, coloured_folder):
+    from benchmarks.examples import OneBatch, pixels, whole_batches
+
+    published = Published.of(coloured_folder, tmp_path / "store")
+    real = whole_batches(published, pixels(published, 8, tmp_path / "cache"), batch_size=8)
+    held = OneBatch(real.images, real.labels, real.split)
+    for examples, distinct in ((real, 8), (held, 1)):
+        batches, steps = examples.training_batches(batch_size=8, epochs=1, seed=0)
+        images = [batch.tobytes() for batch, _ in batches.take(steps).as_numpy_iterator()]
+        assert (len(images), len(set(images))) == (8, distinct)
+        assert len(list(examples.evaluation_batches("validation", batch_size=32))) == 1
+
+
+def test_ingest(tmp_path, coloured_folder):
+    result = measured(ingest.main, tmp_path, "--data", coloured_folder, "--rounds", 1)
+    assert result.rows[0]["images"] == 96
+
+
+def test_dataset_scale(tmp_path):
+    picture = tmp_path / "plots" / "scale.png"
+    images = 20 * dataset_scale.VIEWS
+    result = measured(dataset_scale.main, tmp_path, "--size", images, "--side", 32, "--plot", picture)
+    assert [row["step"] for row in result.rows] == list(dataset_scale.STEPS)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def compared(tmp_path, coloured_folder) -> Result:
+    arguments = ("--data", coloured_folder, "--row", "basic", "--side", 32, "--epochs", 1, "--seeds", 1, "--slots", 1)
+    return measured(vs_notebook.main, tmp_path, *arguments)
+
+
+def test_vs_notebook(compared):
+    assert [figure.key for figure in compared.figures] == ["notebook-first"]
+    assert compared.rows[0]["ours, s"] > 0
+
+
+@pytest.mark.parametrize(("lower", "met"), [(0.0, True), (0.2, False)])
+def test_an_accuracy_that_is_lower_beyond_noise_is_told(lower, met):
+    theirs = vs_notebook.Outcome(10.0, {"a": 0.5, "b": 0.6, "c": 0.7})
+    ours = vs_notebook.Outcome(5.0, {"a": 0.51 - lower, "b": 0.59 - lower, "c": 0.7 - lower})
+    figures, notes = vs_notebook.figures([(theirs, ours)])
+    assert figures[-1].met is met
+    assert ("not lower beyond" in notes[0]) is met

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic_core import PydanticSerializationError
+
+from bloodcell.artifacts import LatestRun, grid_run, latest_grid_run, write_model
+from bloodcell.config import GridConfig
+from bloodcell.report import build_report, drawings, publish
+from bloodcell.report.comparisons import compare
+from bloodcell.report.drawings import FILE, Drawing, LastDrawings, draw
+from bloodcell.report.rows import finished
+
+
+@pytest.fixture
+def drawn():
+    """What was drawn, by its title."""
+    titles = []
+
+    def chart(title: str, values: object) -> bytes:
+        titles.append(title)
+        return f"{title} of {values}".encode()
+
+    return chart, titles
+
+
+def published(store, charts):
+    """The charts as those of the grid's last report."""
+    for file, data in draw(charts, LastDrawings.of(store, "g")).items():
+        store.write(grid_run("g", "r", file), data)
+    write_model(store, latest_grid_run("g"), LatestRun(run_id="r"))
+
+
+def test_only_what_changed_is_drawn_again(store, drawn):
+    chart, titles = drawn
+    charts = {name: Drawing(chart, (name, np.arange(3) / 3)) for name in "ab"}
+    published(store, charts)
+    assert titles == ["a", "b"]
+    changed = charts | {"b": Drawing(chart, ("b", np.arange(3) / 3 + [0, 0, 1e-15])), "c": charts["a"]}
+    files = draw(changed, LastDrawings.of(store, "g"))
+    assert titles == ["a", "b", "b"]
+    assert files["a"] == files["c"] == store.read(grid_run("g", "r", "a"))
+    assert set(files) == {"a", "b", "c", FILE}
+
+
+def test_what_the_last_report_does_not_hold_as_it_was_is_drawn_again(store, drawn):
+    chart, titles = drawn
+    charts = {"a": Drawing(chart, ("a", None))}
+    published(store, charts)
+    store.write(grid_run("g", "r", "a"), b"broken")
+    assert draw(charts, LastDrawings.of(store, "g"))["a"] == b"a of None"
+    (store.root / grid_run("g", "r", "a")).unlink()
+    draw(charts, LastDrawings.of(store, "g"))
+    store.write(grid_run("g", "r", FILE), b"{")
+    draw(charts, LastDrawings.of(store, "g"))
+    assert titles == ["a"] * 4
+    assert LastDrawings.of(store, "another").charts == {}
+
+
+def test_other_code_or_libraries_draw_again(drawn, monkeypatch):
+    chart = Drawing(drawn[0], ("a", None))
+    before = chart.digest
+    assert replace(chart).digest == before
+    monkeypatch.setattr(drawings.matplotlib, "__version__", "0")
+    drawings._code.cache_clear()
+    assert chart.digest != before
+    drawings._code.cache_clear()
+
+
+def test_a_value_whose_hash_would_tell_nothing_is_refused(drawn):
+    with pytest.raises(PydanticSerializationError, match="a chart of a object"):
+        _ = Drawing(drawn[0], ("a", object())).digest
+
+
+def test_a_report_of_the_same_results_is_the_same_and_draws_nothing(make, figures, store, monkeypatch):
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"hidden_layers": 2}})
+    example = make(grid, dict.fromkeys("ab", figures(0.9)), sources={"train": 9, "validation": 9, "test": 9, "seen": 9})
+    publish(store, example.run, example.files)
+
+    def drawing(*_):
+        raise AssertionError("nothing has changed")
+
+    monkeypatch.setattr("bloodcell.report.style._drawn", drawing)
+    last = LastDrawings.of(store, "g")
+    assert build_report(example.run, example.info, example.rows, compare(finished(example.rows)), {}, last=last) == (
+        example.files
+    )
