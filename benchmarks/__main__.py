@@ -16,6 +16,9 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "vs_notebook": ("data", "weights"),
     "ingest": ("data",),
     "dataset_scale": (),
+    "fan_out": (),
+    "rerun": (),
+    "startup": (),
 }
 """The scripts that measure, and which of the options each takes."""
 

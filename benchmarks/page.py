@@ -18,7 +18,17 @@ PAGE, README, PICTURES = ROOT / "docs" / "performance.md", ROOT / "README.md", R
 
 _VERDICTS = {True: "met", False: "**not met**", None: ""}
 
-_ORDER = ("vs_notebook", "throughput", "precision", "input_limit", "ingest", "dataset_scale")
+_ORDER = (
+    "vs_notebook",
+    "throughput",
+    "precision",
+    "input_limit",
+    "ingest",
+    "dataset_scale",
+    "fan_out",
+    "rerun",
+    "startup",
+)
 """Of the page, where its text leads from one to the next; others follow by name."""
 
 _QUOTE = re.compile(r"(<!-- bench:(\S+) -->)(.*?)(<!-- /bench -->)", re.DOTALL)

@@ -35,7 +35,7 @@ class Shape(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Shape":
         """The shape of that name; one of `BARS` keeps its bar."""
-        backbone, side, width, *_ = [*text.split(":"), "", "1"]
+        backbone, side, width = [*text.split(":"), "", ""][:3]
         shape = cls(backbone, int(side or BACKBONES[backbone].image_size), float(width or 1))
         return next((barred for barred in BARS if barred[:3] == shape[:3]), shape)
 

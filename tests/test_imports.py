@@ -38,7 +38,7 @@ def imported_by(file: Path) -> set[str]:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_run_one_way(package: str):
     for file in (ROOT / package).rglob("*.py"):
-        forbidden = set(PACKAGES) - ALLOWED[package]
+        forbidden = {*PACKAGES, "benchmarks"} - ALLOWED[package]
         if package == "bloodcell":
             forbidden |= {"prefect", "docker"}
         assert imported_by(file) & forbidden == set(), file
@@ -49,6 +49,12 @@ def test_imports_run_one_way(package: str):
 )
 def test_the_orchestrating_side_loads_no_tensorflow(module: str):
     assert loaded_by(module) & {"tensorflow", "keras"} == set()
+
+
+def test_a_grid_starts_without_what_takes_a_second_to_import_and_only_an_experiment_needs():
+    code = "import sys, flows.grid; print(*sys.modules)"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(child.stdout.split()) & {"sklearn", "scipy.stats", "matplotlib.pyplot"} == set()
 
 
 def test_the_command_starts_without_what_it_may_not_need():
