@@ -7,14 +7,19 @@ import tensorflow as tf
 
 from benchmarks.photographs import Published
 from bloodcell.config import ExperimentConfig
-from bloodcell.data.decoded import Images, decoded_images
+from bloodcell.data.cache import decoded_images
+from bloodcell.data.decoded import Images
 from bloodcell.data.pipeline import Examples
 from bloodcell.data.splits import assign
+
+_NO_LIMIT = 2**63
 
 
 def pixels(published: Published, side: int, cache: Path) -> Images:
     """The images of a set, decoded into a cache."""
-    return decoded_images(published.store, published.info, published.manifest, side, cache=cache, on_miss=lambda: None)
+    return decoded_images(
+        published.store, published.info, published.manifest, side, cache=cache, limit=_NO_LIMIT, say=lambda _: None
+    )
 
 
 def examples(published: Published, config: ExperimentConfig, cache: Path) -> Examples:

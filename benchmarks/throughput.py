@@ -3,8 +3,9 @@
 Both sides train the same architecture with the same optimizer through `Model.fit`, on one batch that is in memory: no
 input pipeline is measured, that is `input_limit`. Stock is what `keras.applications` and `compile` give; ours is
 `bloodcell.model.build_model` in a process that `bloodcell.training.set_up` prepared, and so with TensorFlow's op
-determinism, which costs ours some percent. That is a switch of the whole process: so each side is a process of its own,
-and they take turns, one waiting while the other trains. The first steps, in which TensorFlow traces, are not counted.
+determinism, which costs ours some percent, and with the steps of `bloodcell.waiting`. Determinism is a switch of the
+whole process: so each side is a process of its own, and they take turns, one waiting while the other trains. The first
+steps, in which TensorFlow traces, are not counted.
 """
 
 from collections.abc import Callable
@@ -78,16 +79,20 @@ def stock(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], ob
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     keras.utils.set_random_seed(config.seed)
-    return _steps(stock_model(config), config, steps)
+    return _steps(stock_model(config), _batches(config), steps)
 
 
 def ours(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], object]:
     """Prepare our side; the function that it returns trains `steps` steps."""
     from bloodcell.model import build_model
     from bloodcell.training import set_up
+    from bloodcell.waiting import measured
 
     set_up(config.seed, threads)
-    return _steps(build_model(config, CLASSES), config, steps)
+    model, batches = build_model(config, CLASSES), _batches(config)
+    measuring = measured(model, batches, batches)
+    measuring.__enter__()  # for as long as this process lives
+    return _steps(model, batches, steps)
 
 
 def stock_model(config: ExperimentConfig) -> Any:
@@ -109,14 +114,17 @@ def stock_model(config: ExperimentConfig) -> Any:
     return model
 
 
-def _steps(model: Any, config: ExperimentConfig, steps: int) -> Callable[[], object]:
+def _batches(config: ExperimentConfig) -> Any:
+    """One batch of random pixels, for ever."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, config.side, config.side, 3), np.uint8)
     labels = np.arange(config.batch_size, dtype=np.int32) % CLASSES
-    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    return tf.data.Dataset.from_tensors((images, labels)).repeat()
 
+
+def _steps(model: Any, batches: Any, steps: int) -> Callable[[], object]:
     def train() -> None:
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 

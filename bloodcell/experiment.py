@@ -24,7 +24,7 @@ from bloodcell.evaluation import predictions_table, score
 from bloodcell.events import Done, Epoch, Step, emit
 from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
-from bloodcell.model import build_model
+from bloodcell.model import build_model, save_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
 from bloodcell.report.cells import cell_counts
@@ -167,6 +167,6 @@ def _upload(store: Store, key: str, files: dict[str, bytes]) -> dict[str, str]:
 def _upload_model(store: Store, key: str, model: keras.Model, cache: Path) -> dict[str, str]:
     with storage_errors("model.keras", str(cache), "BLOODCELL_CACHE"), scratch(cache / "scratch") as folder:
         path = folder / "model.keras"
-        model.save(path)
+        save_model(model, path)
         store.upload(path, artifacts.experiment(key, path.name))
         return {path.name: sha256_of(path)}

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from bloodcell.batch_norm import fuse, stock
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 
@@ -36,6 +37,17 @@ def build_model(config: ExperimentConfig, classes: int, weights: Path | None = N
         return _build(config, classes, weights)
 
 
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save a model as one of Keras's own layers alone.
+
+    Args:
+        model: As from `build_model`.
+        path: Of the file, which ends in .keras.
+    """
+    with stock(model):
+        model.save(path)
+
+
 @contextmanager
 def _dtype_policy(precision: str) -> Iterator[None]:
     """Keras's layers take their policy from this global."""
@@ -49,6 +61,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 
 def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
     backbone = _backbone(config, weights)
+    fuse(backbone)
     _freeze(backbone, config)
     image = keras.Input((config.side, config.side, 3), name="image")
     x = image

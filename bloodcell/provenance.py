@@ -11,6 +11,7 @@ from typing import Any
 
 TRAINING_SIDE = (
     "backbones.py",
+    "batch_norm.py",
     "data/decoded.py",
     "data/pipeline.py",
     "data/sources.py",

@@ -11,7 +11,7 @@ from bloodcell.backbones import BACKBONES
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 from bloodcell.grids import grid_names, load_grid
-from bloodcell.model import build_model
+from bloodcell.model import build_model, save_model
 
 # Where a grid names weights, these tests start from random ones: the network is the same.
 NO_WEIGHTS = {"weights": "none", "weights_sha256": None}
@@ -57,11 +57,12 @@ def test_stock_keras_loads_a_saved_model_in_a_process_without_our_code(tmp_path:
     )
     model = build_model(config, classes=3)
     model.train_on_batch(images(32), np.array([0, 1]))
-    model.save(tmp_path / "model.keras")
+    save_model(model, tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", images(32))
     subprocess.run([sys.executable, "-I", "-c", LOAD, str(tmp_path)], check=True, env={"TF_CPP_MIN_LOG_LEVEL": "3"})
     predicted = np.load(tmp_path / "predicted.npy")
-    np.testing.assert_allclose(predicted, model.predict(images(32), verbose=0), rtol=1e-5)
+    # Stock batch normalisation rounds otherwise.
+    np.testing.assert_allclose(predicted, model.predict(images(32), verbose=0), rtol=1e-4)
 
 
 def test_augmentation_acts_in_training_alone():

@@ -145,6 +145,8 @@ except RuntimeError:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == ["2 3.0", "too late"]
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_the_train_step_is_traced_once(small, examples, precision, monkeypatch):
     traced = []

@@ -84,7 +84,7 @@ class RowCells:
         else:
             ((first,), (second,)) = resample([self.runs], _ACCURACY), resample([other.runs], _ACCURACY)
             variance, freedom = first.variance_beside(second, 0)
-            below = above = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
+            below = above = student_margin(LEVEL, freedom) * float(np.sqrt(variance))
         return change, max(change - below, -1.0), min(change + above, 1.0)
 
     @cached_property
