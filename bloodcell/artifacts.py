@@ -230,6 +230,7 @@ class BegunRun(Frozen):
 
     run_id: str
     keys: tuple[str, ...]
+    restart: bool = Field(False, description="Whether it forgets the nights before, and so does who goes on with it.")
 
 
 class BegunRuns(Frozen):

@@ -24,6 +24,7 @@ from bloodcell.evaluation import predictions_table, score
 from bloodcell.events import Done, Epoch, Step, emit
 from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
+from bloodcell.formatting import setting_text
 from bloodcell.model import build_model, save_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
@@ -63,7 +64,7 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     if artifacts.is_done(store, key):  # before its files would be written over
         emit(_dropped(key))
         return
-    title = config.architecture + (" (synthetic images)" if info.synthetic else "")
+    title = _title(config, info)
     files = _tables(training, predictions, metrics, provenance) | _charts(title, info, training, predictions, metrics)
     emit(Step(message="drawing the errors, and where the network looks"))
     files |= explanations(model, examples.images, predictions.set_index(rows), info.labels, title)
@@ -83,6 +84,13 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     )
     committed = artifacts.create_model(store, artifacts.experiment(key, "result.json"), result)
     emit(Done(message=f"{key} is in {store.url}") if committed else _dropped(key))
+
+
+def _title(config: ExperimentConfig, info: DatasetInfo) -> str:
+    """Of the pictures: what tells an experiment from others of most grids. It knows no row, as several may be its."""
+    note = " (synthetic images)" if info.synthetic else ""
+    rate = setting_text(config, "learning_rate")
+    return f"{config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}, seed {config.seed}{note}"
 
 
 def _dropped(key: str) -> Done:

@@ -13,6 +13,9 @@ from bloodcell.store import Store
 AT_ONCE = 16
 """Results looked for at once: most of the time of each is the way there and back."""
 
+_MOST_LEFT = 4
+"""Interrupted runs that are kept though none of their kind goes on with them: of another dataset, or of other code."""
+
 
 def trained_by_interrupted(store: Store, grid: str, kind: Begun) -> frozenset[str]:
     """Keys that have a result of nights, or forced runs, of a grid which published no report.
@@ -28,19 +31,37 @@ def trained_by_interrupted(store: Store, grid: str, kind: Begun) -> frozenset[st
         return frozenset(key for key, has_result in zip(keys, done, strict=True) if has_result)
 
 
-def begin(store: Store, grid: str, kind: Begun, run_id: str, keys: Iterable[str]) -> None:
-    """Keep what a night or a forced run sets out to train, what it goes on with included, beside what others left."""
-    own = BegunRun(run_id=run_id, keys=tuple(keys))
-    others = (run for run in _unpublished(store, grid, kind) if not set(run.keys) <= set(own.keys))
-    artifacts.write_model(store, artifacts.begun_run(grid, kind), BegunRuns(runs=(*others, own)))
+def begin(store: Store, grid: str, kind: Begun, run_id: str, keys: Iterable[str], *, restart: bool = False) -> BegunRun:
+    """Keep what a night or a forced run sets out to train, what it goes on with included, beside what others left.
+
+    Args:
+        store: Where it is kept.
+        grid: The grid's name.
+        kind: What is begun.
+        run_id: Of the run.
+        keys: What it sets out to train.
+        restart: Whether it forgets the nights before.
+
+    Returns:
+        What was kept: it also restarts where a night that it goes on with was to.
+    """
+    left, wanted = _unpublished(store, grid, kind), set(keys)
+    own = BegunRun(
+        run_id=run_id,
+        keys=tuple(sorted(wanted)),
+        restart=restart or any(run.restart and wanted & set(run.keys) for run in left),
+    )
+    others = [run for run in left if not set(run.keys) <= wanted]
+    artifacts.write_model(store, artifacts.begun_run(grid, kind), BegunRuns(runs=(*others[-_MOST_LEFT:], own)))
+    return own
 
 
-def _unpublished(store: Store, grid: str, kind: Begun) -> tuple[BegunRun, ...]:
+def _unpublished(store: Store, grid: str, kind: Begun) -> list[BegunRun]:
     try:
         begun = artifacts.read_model(store, artifacts.begun_run(grid, kind), BegunRuns)
     except ObjectNotFoundError:
-        return ()
-    return tuple(run for run in begun.runs if not store.exists(artifacts.grid_run(grid, run.run_id, "grid.json")))
+        return []
+    return [run for run in begun.runs if not store.exists(artifacts.grid_run(grid, run.run_id, "grid.json"))]
 
 
 def _named_since(store: Store, grid: str, run_id: str) -> set[str]:
@@ -49,5 +70,7 @@ def _named_since(store: Store, grid: str, run_id: str) -> set[str]:
         newer = [run for run in published_runs(store, grid) if run.run_id > run_id]
     except ObjectNotFoundError:
         return set()
-    reports = (artifacts.read_model(store, artifacts.grid_run(grid, run.run_id, "grid.json"), GridRun) for run in newer)
-    return {row.key for report in reports for row in report.rows if row.status != "failed"}
+    names = (artifacts.grid_run(grid, run.run_id, "grid.json") for run in newer)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        reports = pool.map(lambda name: artifacts.read_model(store, name, GridRun), names)
+        return {row.key for report in reports for row in report.rows if row.status != "failed"}

@@ -34,12 +34,17 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a grid run is to do, on one dataset version."""
+    """What a grid run is to do, on one dataset version.
+
+    Attributes:
+        restart: Whether it forgets the nights before it: it was told to, or goes on with a night that was.
+    """
 
     grid: GridConfig
     dataset: DatasetInfo
     runs: tuple[PlannedRun, ...]
     leakage: tuple[LeakageAudit, ...]
+    restart: bool = False
 
 
 def plan(

@@ -1,12 +1,14 @@
 """The task `plan`: decide, leave in the store what the experiments need, and log what will run and why."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
+from bloodcell.artifacts import Nightly
 from bloodcell.config import GridConfig
 from bloodcell.data.leakage import objection
 from bloodcell.store import Store
@@ -24,12 +26,14 @@ def plan_grid(
     *,
     strict: bool = False,
     force: bool = False,
-    another_seed: bool = False,
+    nightly: Nightly | None = None,
 ) -> Plan:
     """Plan, leave weights and the config.json of each experiment without a result, and log what will run and why.
 
-    A night and a forced run also leave what they set out to train, by which the same command goes on with it.
+    A night and a forced run also leave what they set out to train, by which the same command goes on with it; a night
+    goes on with a restart as one.
     """
+    another_seed = nightly is not None
     planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed)
     to_train = [run for run in planned.runs if not run.done]
     reasons = (
@@ -38,7 +42,8 @@ def plan_grid(
     prepare(store, to_train)
     if kind := kind_of(force=force, another_seed=another_seed):
         own = (run.spec.key for run in planned.runs if run.resumed or not run.done)
-        begin(store, planned.grid.name, kind, run_id, own)
+        begun = begin(store, planned.grid.name, kind, run_id, own, restart=nightly == "restart")
+        planned = replace(planned, restart=begun.restart)
     logger = get_run_logger()
     logger.info("%s on %s@%s", grid.name, planned.dataset.name, planned.dataset.version)
     if leakage := objection(planned.leakage, planned.dataset.name):

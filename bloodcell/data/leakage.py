@@ -95,7 +95,9 @@ def _extent(leaks: Iterable[Leakage]) -> str:
 
 
 def warning(audits: Sequence[LeakageAudit]) -> str:
-    """What leaks of the test, as a sentence for one who looks no further; empty where nothing is known to."""
+    """What leaks of the test, or that it is unknown, for one who looks no further; empty where nothing does."""
+    if any(audit.test.leaked is None for audit in audits):
+        return f"Leakage: unknown how many test images have {SIBLING}, as source cells are not known."
     leaked = described(audits, "test")
     return f"Leakage: {leaked}." if leaked else ""
 

@@ -1,6 +1,6 @@
 """Confusion matrices, in which every image counts once, or every source cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def matrices(
     figure = Figure(figsize=(6.4, 3.5) if beside else (side, side * 1.6), layout="constrained")
     first, second = figure.subplots(1, 2, sharey=True) if beside else figure.subplots(2, 1)
     _matrix(first, np.asarray(images), labels, halved=beside)
-    _matrix(second, cells, labels, halved=beside)
+    _matrix(second, cells, labels, number=_parts, halved=beside)
     if beside:
         second.set_ylabel("")
     for axes, unit in ((first, "images"), (second, "source cells")):
@@ -56,13 +56,28 @@ def matrices(
     return png(figure, title)
 
 
-def _matrix(axes: Axes, counts: npt.NDArray[np.number], labels: Sequence[str], *, halved: bool = False) -> None:
+def _whole(count: float) -> str:
+    return f"{int(count):,}"
+
+
+def _parts(count: float) -> str:
+    """Of cells that are shared out: a tenth everywhere, as `12` beside `0.0` would look like another kind of number."""
+    return "<0.1" if 0 < count < 0.05 else f"{count:,.1f}"
+
+
+def _matrix(
+    axes: Axes,
+    counts: npt.NDArray[np.number],
+    labels: Sequence[str],
+    *,
+    number: Callable[[float], str] = _whole,
+    halved: bool = False,
+) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
-        number = f"{int(count):,}" if count == int(count) else f"{count:.1f}"
-        text = f"{number}\n{share:.0%}" if len(labels) <= _SPACIOUS else number
+        text = f"{number(count)}\n{share:.0%}" if len(labels) <= _SPACIOUS else number(count)
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else INK)
     dress(axes, x="predicted class", y="true class")
     axes.grid(visible=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bloodcell.artifacts import GridRun
+from bloodcell.artifacts import GridRun, SplitMetrics
 from bloodcell.config import CHOOSE_TEST, ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
@@ -88,8 +88,8 @@ def _of_winners(
     one = len(winners) == 1
     sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}, {_trained(first, rows)}."]
     if one and (seen := first.metrics.get("seen")):
-        on = _seen_images(seen.images, first, info)
-        sentences.append(f"On {on}, it reaches {percent(seen.accuracy)}.")
+        interval = f" (95% interval {interval_text(first.cells['seen'].accuracy)})" if "seen" in first.cells else ""
+        sentences.append(f"On {_seen_images(seen, first, info)}, it reaches {percent(seen.accuracy)}{interval}.")
     if others := [row for row in done if row not in winners]:
         if judged := [row for row in others if compared.between(first, row)]:
             kind = "row" if len(judged) == len(rows) - len(winners) else "ranked row"
@@ -115,11 +115,12 @@ def _what(row: FinishedRow) -> str:
     return f"({row.config.architecture}, learning rate {setting_text(row.config, 'learning_rate')})"
 
 
-def _seen_images(images: int, row: FinishedRow, info: DatasetInfo) -> str:
+def _seen_images(seen: SplitMetrics, row: FinishedRow, info: DatasetInfo) -> str:
     if row.result.sources_known:
-        return f"{counted(images, 'held-out image')} of cells that it saw in training"
+        cells = counted(seen.sources, "cell")
+        return f"{counted(seen.images, 'held-out image')} of {cells} that it saw in training"
     whole = "TRAIN" if info.declared.get("TRAIN") else "the training images"
-    return f"{counted(images, 'randomly held-out image')} of {whole}, whose cells may also have trained"
+    return f"{counted(seen.images, 'randomly held-out image')} of {whole}, whose cells may also have trained"
 
 
 def _rivals(winner: FinishedRow, others: Sequence[FinishedRow], compared: Comparisons, kind: str) -> str:

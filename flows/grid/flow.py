@@ -78,7 +78,7 @@ def grid(
     config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    planned = plan_grid(store, config, run_id, strict=strict, force=force, another_seed=nightly is not None)
+    planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly)
     log = get_run_logger().info
     settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
     runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
@@ -95,7 +95,7 @@ def grid(
         finished=datetime.now(UTC),
         command=command,
         leakage=planned.leakage,
-        nightly=nightly,
+        nightly="restart" if planned.restart else nightly,
         forced=force,
         overrides=overrides or {},
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bloodcell.artifacts import (
@@ -286,13 +287,13 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures drawn during the test."""
     figures = []
-    save = Figure.savefig
+    draw = FigureCanvasAgg.draw
 
-    def remember(figure: Figure, *args: Any, **options: Any) -> None:
-        save(figure, *args, **options)
-        figures.append(figure)
+    def remember(canvas: FigureCanvasAgg) -> None:
+        draw(canvas)
+        figures.append(canvas.figure)
 
-    monkeypatch.setattr(Figure, "savefig", remember)
+    monkeypatch.setattr(FigureCanvasAgg, "draw", remember)
     return figures
 
 

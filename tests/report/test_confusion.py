@@ -49,6 +49,12 @@ def test_both_matrices_stand_in_one_picture_under_their_names(classes, drawn):
     assert is_whole(figure)
 
 
+def test_parts_of_cells_have_a_tenth_everywhere_and_little_is_not_nothing(drawn):
+    matrices(np.array([[9, 1], [0, 7]]), ("A", "B"), "t", np.array([[12.0, 0.04], [0.0, 1234.56]]))
+    numbers = {text.partition("\n")[0] for text in texts(drawn[0])}
+    assert {"9", "1", "0", "7", "12.0", "<0.1", "0.0", "1,234.6"} <= numbers
+
+
 def test_where_cells_are_unknown_the_images_stand_alone(drawn):
     matrices(half_right(), LABELS, "t")
     assert len(drawn[0].axes) == 1

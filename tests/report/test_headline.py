@@ -99,7 +99,8 @@ def test_headline_names_every_row_of_a_tie(make, figures, grid):
 
 def test_seen_cells_stand_beside_new_ones(make, figures, grid):
     example = make(grid, {"a": figures(0.8), "b": figures(0.9, seen=0.99)}, sources=KNOWN)
-    assert "On 800 held-out images of cells that it saw in training, it reaches 99.00%." in example.opening
+    sentence = "On 800 held-out images of 240 cells that it saw in training, it reaches 99.00% (95% interval "
+    assert re.search(re.escape(sentence) + r"\S+% to \S+%\)\.", example.opening)
     assert "| seen | 800 | 240 | 0.1000 | 0.9900 |" in example.markdown
 
 
