@@ -13,7 +13,7 @@ from PIL import Image
 
 from bloodcell import cli
 from bloodcell.errors import DataError
-from flows import grid as flow
+from flows.grid import __main__ as flow
 
 
 @pytest.fixture

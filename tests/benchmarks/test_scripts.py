@@ -114,7 +114,7 @@ def test_a_row_that_changes_is_told_from_those_that_are_reused(tmp_path, monkeyp
 
 
 def test_startup(tmp_path, monkeypatch):
-    monkeypatch.setattr(startup, "_IMAGES", 48)
+    monkeypatch.setattr(startup, "_IMAGES", 144)
     result = measured(startup.main, tmp_path, "--side", 32, "--rounds", 1)
     assert result.rows[-1]["phase"] == "second step"
     assert result.figures[0].at_most == 0.3

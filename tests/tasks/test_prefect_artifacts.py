@@ -145,11 +145,13 @@ def test_pictures_that_find_no_room_become_links(example):
         return f"[{shown}](https://e.org/{path})"
 
     whole = embed(text, pictures, link, 10**9)
-    assert whole.count("](data:image/png") == len(pictures) - 4
+    assert whole.count("](data:image/png") == len(pictures) - 5  # report.md, report.html, two tables and drawings.json
     for room in (len(whole.encode()), len(whole.encode()) - 1, 60_000):
         fitted = embed(text, pictures, link, room)
         assert len(fitted.encode()) <= room
-        assert fitted.count("](data:image/png") + fitted.count("](https://e.org/plots/") == len(pictures) - 4
+        assert (
+            fitted.count("](data:image/png") + fitted.count("](https://e.org/plots/") == len(pictures) - 5
+        )  # report.md, report.html, two tables and drawings.json
     assert 0 < fitted.count("](data:image/png") < len(pictures) - 4
     none = embed(text, pictures, link, 0)
     assert "](https://e.org/plots/a__b_-curves.png)" in none
