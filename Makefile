@@ -55,7 +55,7 @@ endif
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
-	$(BIN)/python -m flows.grid --grid demo
+	BLOODCELL_SLOTS=$${BLOODCELL_SLOTS:-2} $(BIN)/python -m flows.grid --grid demo
 
 ifneq ($(PLAN),)
 grid: $(INSTALLED)

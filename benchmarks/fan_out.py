@@ -119,7 +119,7 @@ def figures(costs: Mapping[int, Costs]) -> list[Figure]:
     found = [
         Figure(
             key=f"fan-out-{size}",
-            text=f"{size} no-op experiments",
+            text=f"{size} no-op experiments, without plan and report",
             value=cost.fan_out.seconds,
             unit="s",
             at_most=AT_MOST if size == BARRED else None,

@@ -57,7 +57,7 @@ def main(model: str, side: int, rounds: int, folder: Path) -> None:
         first_step(store, cache, model, side)  # decodes the images
         starts = [first_step(store, cache, model, side) for _ in range(rounds)]
     helps = [run_command(["-m", "bloodcell", "--help"], os.environ).seconds for _ in range(rounds)]
-    imports = [run_command(["-c", "import flows.grid"], os.environ).seconds for _ in range(rounds)]
+    imports = [run_command(["-c", "import flows.grid.launch"], os.environ).seconds for _ in range(rounds)]
     phases: list[Row] = [{"phase": name, "s": round(median(start[name] for start in starts), 3)} for name in starts[0]]
     save(
         "startup",

@@ -3,7 +3,7 @@
 Both sides train the same architecture with the same optimizer through `Model.fit`, on one batch that is in memory: no
 input pipeline is measured, that is `input_limit`. Stock is what `keras.applications` and `compile` give; ours is
 `bloodcell.model.build_model` in a process that `bloodcell.training.set_up` prepared, and so with TensorFlow's op
-determinism, which costs ours some percent, and with the steps of `bloodcell.waiting`. Determinism is a switch of the
+determinism, and with the steps of `bloodcell.waiting`. Determinism is a switch of the
 whole process: so each side is a process of its own, and they take turns, one waiting while the other trains. The first
 steps, in which TensorFlow traces, are not counted.
 """

@@ -5,6 +5,7 @@ What computes is in the modules that `bloodcell.provenance` hashes into the key;
 
 import hashlib
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,10 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
     config = spec.config
     device = set_up(config.seed, settings.threads_per_experiment, settings.gpu_memory)
     info, manifest, examples = _load(store, spec, settings)
-    with exclusive(settings.cache / "model.lock"):  # Keras's download of ImageNet weights is not safe side by side
-        model = build_model(config, len(info.labels), fetch_weights(store, config, settings.cache))
+    weights = fetch_weights(store, config, settings.cache)
+    # Keras's download of ImageNet weights is not safe side by side.
+    with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext():
+        model = build_model(config, len(info.labels), weights)
     training = _fit(model, config, examples)
     emit(Step(message="scoring every split"))
     rows = examples.rows(*SPLITS)

@@ -57,7 +57,7 @@ def set_up(seed: int, threads: int, gpu_memory: int | None = None) -> str:
             tf.config.set_logical_device_configuration(gpu, [limited])
     if gpus:
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
-    # Costs some 5% on a CPU; on a GPU some operations have no deterministic form.
+    # On a CPU it costs next to nothing; on a GPU some operations have no deterministic form.
     tf.config.experimental.enable_op_determinism()
     return "CPU"
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec, GridRun
-from bloodcell.errors import DataError
+from bloodcell.errors import BloodcellError
 from bloodcell.published import PublishedRun, published_runs
 from bloodcell.store import Store
 from tasks.interrupted import AT_ONCE
@@ -35,10 +35,13 @@ def reasons_to_train(
 
 
 def newest_reports(store: Store, grid: str) -> list[PublishedRun]:
-    """The reports that explain a plan; none of a grid that has none."""
-    if not store.exists(artifacts.latest_grid_run(grid)):  # a look at one object rather than at all grids
-        return []
-    return published_runs(store, grid)[:REPORTS]
+    """The reports that explain a plan; none of a grid that has none, or whose reports cannot be listed."""
+    try:
+        if store.exists(artifacts.latest_grid_run(grid)):  # a look at one object rather than at all grids
+            return published_runs(store, grid)[:REPORTS]
+    except BloodcellError:  # an explanation is not worth a run
+        pass
+    return []
 
 
 def read_precedents(store: Store, reports: Sequence[PublishedRun]) -> Precedents:
@@ -50,7 +53,7 @@ def read_precedents(store: Store, reports: Sequence[PublishedRun]) -> Precedents
 def _named_in(store: Store, report: PublishedRun) -> list[Precedent]:
     try:
         run = artifacts.read_model(store, artifacts.grid_run(report.grid, report.run_id, "grid.json"), GridRun)
-    except DataError:
+    except BloodcellError:
         return []
     return list(_precedents(run))
 
@@ -74,5 +77,5 @@ def _times_in(store: Store, report: PublishedRun) -> list[tuple[str, float]]:
         table = store.read(artifacts.grid_run(report.grid, report.run_id, "runs.csv")).decode()
         lines = csv.DictReader(table.splitlines())
         return [(line["key"], float(line["learning_seconds"])) for line in lines if line.get("learning_seconds")]
-    except (DataError, ValueError, KeyError):  # of another release: an estimate does without
+    except (BloodcellError, ValueError, KeyError):  # of another release: an estimate does without
         return []

@@ -43,7 +43,8 @@ def begin(store: Store, grid: str, kind: Begun, run_id: str, keys: Iterable[str]
         restart: Whether it forgets the nights before.
 
     Returns:
-        What was kept: it also restarts where a night that it goes on with was to.
+        What was kept: it also restarts where a night that it goes on with was to. One that shares no experiment with
+        it, as when the code has changed since, is not gone on with, and has to be restarted again.
     """
     left, wanted = _unpublished(store, grid, kind), set(keys)
     own = BegunRun(

@@ -42,7 +42,7 @@ def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: bo
     if own := precedents.by_key.get(spec.key):
         return (f"failed before: {_short(own.failure)}" if own.status == "failed" else "its result is gone",)
     if begun:
-        return ("interrupted",)
+        return ("begun before, without a result",)
     if not precedents.by_key:
         return ("new grid",)
     alike = precedents.alike(row, spec)

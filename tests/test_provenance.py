@@ -19,6 +19,7 @@ NOT_DECIDING = {
     "experiment.py",
     "explanations.py",
     "files.py",
+    "formatting.py",
     "gradcam.py",
     "provenance.py",
     "report/confusion.py",

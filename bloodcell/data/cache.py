@@ -2,7 +2,7 @@
 
     images/<dataset version>-<side>-<decoder>.npy   an array; who maps it holds a shared lock on it
     images/<the same>.lock                          held while it is decoded
-    images/room.lock                                held for the moment in which room is made
+    images/room.lock                                held for the moment in which room is made, or an array named
     scratch/                                        arrays and shards in the making
 
 Locks are those of flock(2), which the kernel releases when a process ends, however it ends. They hold within a
@@ -14,16 +14,16 @@ import fcntl
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.data.decoded import Images, decoded_batches, decoder
+from bloodcell.data.decoded import Images, decoded_batches, decoder, write_images
 from bloodcell.files import exclusive, scratch, storage_errors, try_lock
 from bloodcell.store import Store
 
@@ -74,13 +74,20 @@ def decoded_images(
             if (images := _cached(path, shape)) is not None:
                 return images
             say(f"decoding {size}, once for this machine")
-            path.unlink(missing_ok=True)  # damaged, where there is one
+            with _room(cache):
+                path.unlink(missing_ok=True)  # damaged, where there is one
             with (folder / _ARRAY).open("xb+") as file:
                 _reserve(file, shape, cache, limit, say)
-                _write(file, decoded_batches(store, info, manifest, side, folder))
+                write_images(file, decoded_batches(store, info, manifest, side, folder))
                 images = _map(file)  # before it has the name by which it might be evicted
-            (folder / _ARRAY).replace(path)
+            with _room(cache):
+                (folder / _ARRAY).replace(path)
             return images
+
+
+def _room(cache: Path) -> AbstractContextManager[None]:
+    """Held while arrays get or lose their names, so that who makes room counts each of them once."""
+    return exclusive(cache / "images" / "room.lock")
 
 
 def _cached(path: Path, shape: tuple[int, ...]) -> Images | None:
@@ -92,7 +99,8 @@ def _cached(path: Path, shape: tuple[int, ...]) -> Images | None:
         return None
     if images.shape != shape or images.dtype != np.uint8 or not path.exists():  # it was evicted before it was locked
         return None
-    os.utime(path)  # its last use, however the disk is mounted
+    with suppress(FileNotFoundError):  # evicted and decoded anew meanwhile; this mapping stays good
+        os.utime(path)  # its last use, however the disk is mounted
     return images
 
 
@@ -113,7 +121,7 @@ def _reserve(file: IO[bytes], shape: tuple[int, ...], cache: Path, limit: int, s
     """Make room for an array, and give its file the header and the size."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     size = file.tell() + math.prod(shape)
-    with exclusive(cache / "images" / "room.lock"):  # so that of two arrays in the making each counts the other
+    with _room(cache):  # so that of two arrays in the making each counts the other
         held = make_room(cache, size, limit)
         file.truncate(size)
         if hasattr(os, "posix_fallocate"):  # not on macOS
@@ -123,20 +131,6 @@ def _reserve(file: IO[bytes], shape: tuple[int, ...], cache: Path, limit: int, s
             f"the decoded images in use take {held / 1e9:.1f} GB of the cache, more than its limit of "
             f"{limit / 1e9:.1f} GB; raise BLOODCELL_CACHE_LIMIT if the disk has room"
         )
-
-
-def _write(file: IO[bytes], batches: Iterable[tuple[npt.NDArray[np.int64], Images]]) -> None:
-    """Write images behind the header, each at its row, and have them on disk before the file gets its name.
-
-    Not through a mapping, whose pages would count as this process's memory.
-    """
-    start = file.tell()
-    for rows, batch in batches:
-        for row, image in zip(rows, batch, strict=True):
-            file.seek(start + int(row) * image.nbytes)
-            file.write(image.data)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def make_room(cache: Path, wanted: int, limit: int) -> int:
@@ -153,7 +147,7 @@ def make_room(cache: Path, wanted: int, limit: int) -> int:
         Bytes that they take with those added: more than the limit where the arrays in use leave too little.
     """
     stats = {path: path.stat() for path in (cache / "images").glob("*.npy")}
-    making = sum(path.stat().st_size for path in (cache / "scratch").glob(f"*/{_ARRAY}"))
+    making = sum(map(_size, (cache / "scratch").glob(f"*/{_ARRAY}")))
     held = wanted + making + sum(stat.st_size for stat in stats.values())
     limit = min(limit, held - wanted + shutil.disk_usage(cache).free)
     for path in sorted(stats, key=lambda path: stats[path].st_mtime_ns):
@@ -164,3 +158,10 @@ def make_room(cache: Path, wanted: int, limit: int) -> int:
                 path.unlink()
                 held -= stats[path].st_size
     return held
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # its decoding has just failed
+        return 0

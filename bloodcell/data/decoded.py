@@ -1,8 +1,10 @@
 """Images decoded and resized: what decides the pixels that every experiment sees."""
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +66,24 @@ def decoded_batches(
                 remedy="remove that image from the archive and push the dataset again",
             ) from error
         path.unlink()
+
+
+def write_images(file: IO[bytes], batches: Iterable[tuple[npt.NDArray[np.int64], Images]]) -> None:
+    """Write images where the file stands, each at its row, and have them on disk before the file gets its name.
+
+    Not through a mapping, whose pages would count as this process's memory.
+
+    Args:
+        file: Open for writing.
+        batches: As from `decoded_batches`.
+    """
+    start = file.tell()
+    for rows, batch in batches:
+        for row, image in zip(rows, batch, strict=True):
+            file.seek(start + int(row) * image.nbytes)
+            file.write(image.data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def decoder() -> str:

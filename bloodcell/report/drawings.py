@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestRun
-from bloodcell.errors import DataError
+from bloodcell.errors import BloodcellError
 from bloodcell.store import Store
 from bloodcell.values import Frozen, Sha256
 
@@ -81,7 +81,7 @@ class LastDrawings:
             run = artifacts.read_model(store, artifacts.latest_grid_run(grid), LatestRun).run_id
             folder = artifacts.grid_run(grid, run, "")
             return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts)
-        except DataError:
+        except BloodcellError:  # whatever ails the store, a report is not lost for want of an old chart
             return cls()
 
     def read(self, digest: str) -> bytes | None:
@@ -91,7 +91,7 @@ class LastDrawings:
             return None
         try:
             data = self.store.read(self.folder + before.file)
-        except DataError:
+        except BloodcellError:
             return None
         return data if hashlib.sha256(data).hexdigest() == before.sha256 else None
 
@@ -117,8 +117,10 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes
 
 @cache
 def _code() -> bytes:
-    """Hash of this package's modules and of the versions of what draws."""
-    modules = (file for file in resources.files(__package__ or "").iterdir() if file.name.endswith(".py"))
+    """Hash of this package's modules, of `bloodcell.formatting`, and of the versions of what draws."""
+    package = resources.files("bloodcell")
+    own = (file for file in package.joinpath("report").iterdir() if file.name.endswith(".py"))
+    modules = [*own, package.joinpath("formatting.py")]
     digest = hashlib.sha256(f"{matplotlib.__version__} {PIL.__version__} {np.__version__}".encode())
     for module in sorted(modules, key=lambda module: module.name):
         digest.update(f"{module.name}\0{module.read_text(encoding='utf-8')}\0".encode())

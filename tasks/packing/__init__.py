@@ -55,14 +55,21 @@ def _choice(
     available = available_memory()
     calibration = Calibration(settings, start, Machine.here(cpus()), len(jobs), available, log)
     by_shape = groupby(sorted(jobs, key=lambda job: str(job.shape)), key=lambda job: job.shape)
-    several = {shape: calibration.measurements(list(own)) for shape, own in by_shape}
-    measured = {shape: measurements for shape, measurements in several.items() if measurements}
+    measured, most = {}, cpus()
+    for shape, own in by_shape:
+        known = calibration.known(list(own))
+        if known.failed_at == 1:
+            return None  # what ails one process, such as a GPU that is there, ails those of other shapes
+        if known.failed_at:
+            most = min(most, known.failed_at - 1)
+        if known.measurements:
+            measured[shape] = known.measurements
     if not measured:
         return None
-    choice = choose(jobs, measured, available)
+    choice = choose(jobs, measured, available, most)
     threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
     ends = timedelta(seconds=round(choice.makespan))
-    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} are trained in {ends} at most")
+    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}; validation comes on top")
     return choice
 
 

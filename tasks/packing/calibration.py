@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import psutil
 
 from bloodcell.errors import BloodcellError, StoppedError
 from bloodcell.settings import Settings, cpus
@@ -16,6 +19,19 @@ _SLOWEST = 2e9
 
 _STARTUP_SECONDS = 10.0
 """How long a process takes to its first step, where nothing was measured yet."""
+
+
+_BUSY = 25.0
+"""Percent of all cores that other work takes, from which on a measurement holds for this once alone."""
+
+_LOOK_SECONDS = 0.5
+
+
+class Known(NamedTuple):
+    """What is known of a shape: measurements with more and more slots, and the number at which one failed, if any."""
+
+    measurements: list[Measurement]
+    failed_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class Calibration:
     available: int
     log: Callable[[str], None]
 
-    def measurements(self, jobs: Sequence[Job]) -> list[Measurement]:
+    def known(self, jobs: Sequence[Job]) -> Known:
         """What is known of a shape, after what is worth measuring was: one slot first, then more while that helps.
 
         Args:
@@ -50,15 +66,17 @@ class Calibration:
         for place, slots in enumerate(numbers):
             settings = self.settings.model_copy(update={"slots": slots})
             found = remembered.find(slots, settings.threads_per_experiment)
-            if found is None and self._is_worth_it(jobs, known, len(numbers) - place, settings):
-                found = self._measured(remembered, settings)
             if found is None:
-                break
+                if not self._is_worth_it(jobs, known, len(numbers) - place, settings):
+                    break
+                found = self._measured(remembered, settings)
+                if found is None:
+                    return Known(known, failed_at=slots)
             slower = bool(known) and found.images_per_second < known[-1].images_per_second
             known.append(found)
             if slower:  # and more at once will be slower still
                 break
-        return known
+        return Known(known)
 
     def _is_worth_it(self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings) -> bool:
         """Whether the next number of slots is to be measured, `left` of them being open; says why not."""
@@ -79,15 +97,26 @@ class Calibration:
         self.log(f"{shape}: measuring the throughput of {what}, once for this machine")
         try:
             made = remembered.find_or_measure(
-                settings.concurrent, settings.threads_per_experiment, lambda: measure(shape, settings, self.start)
+                settings.concurrent,
+                settings.threads_per_experiment,
+                lambda: measure(shape, settings, self.start),
+                is_passing=self._is_busy,
+                on_wait=lambda: self.log(f"{shape}: waiting for another grid run, which measures"),
             )
         except StoppedError:
             raise
         except (BloodcellError, OSError) as error:  # the experiments run all the same
             self.log(f"{shape}: the throughput of {what} could not be measured: {error}")
             return None
-        self.log(f"{shape}: {what}: {made.images_per_second:.0f} images/s; remembered in {remembered.path}")
+        self.log(f"{shape}: {what}: {made.images_per_second:.0f} images/s")
         return made
+
+    def _is_busy(self) -> bool:
+        """Whether other work would be measured too; says so."""
+        taken = psutil.cpu_percent(_LOOK_SECONDS)
+        if taken > _BUSY:
+            self.log(f"other work takes {taken:.0f}% of the cores: what is measured now is not remembered")
+        return taken > _BUSY
 
 
 def packed(slots: int, threads: int) -> str:

@@ -84,4 +84,7 @@ def test_what_was_begun_is_seen(store, publish):
     row = GRID.rows[0]
     to_train = [PlannedRun(f"a seed {seed}", row, spec(row, seed), done=False) for seed in (1, 2)]
     artifacts.write_model(store, artifacts.experiment(to_train[0].spec.key, "config.json"), to_train[0].spec)
-    assert list(reasons_to_train(store, to_train, precedents).values()) == [("interrupted",), ("new seed",)]
+    assert list(reasons_to_train(store, to_train, precedents).values()) == [
+        ("begun before, without a result",),
+        ("new seed",),
+    ]

@@ -129,8 +129,8 @@ def test_what_failed_and_was_trained_since_is_not_told_as_failed():
 
 
 def test_what_was_begun_is_interrupted():
-    assert why(begun=True) == ("interrupted",)
-    assert why(past(), dropout=0.1, begun=True) == ("interrupted",)
+    assert why(begun=True) == ("begun before, without a result",)
+    assert why(past(), dropout=0.1, begun=True) == ("begun before, without a result",)
     assert why(past(status="failed", failure="no"), begun=True) == ("failed before: no",)
 
 

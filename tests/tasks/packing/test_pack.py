@@ -38,18 +38,20 @@ def planned(store, coloured, small):
 class Machinery:
     """Stands in for measuring processes on a machine of four cores."""
 
-    def __init__(self, rates: dict[int, float], memory: int = GIB) -> None:
-        self.rates, self.memory = rates, memory
+    def __init__(self, rates: dict[int, float], memory: int, of: dict[str, dict[int, float]]) -> None:
+        """The rates by slots; `of` has those of networks of a width, by its text."""
+        self.rates, self.memory, self.of = rates, memory, of
         self.measured: list[tuple[str, int]] = []
         self.lines: list[str] = []
 
     def measure(self, shape, settings, start) -> Measurement:
         slots = settings.concurrent
         self.measured.append((str(shape), slots))
-        if slots not in self.rates:
+        rates = next((own for width, own in self.of.items() if f"({width})" in str(shape)), self.rates)
+        if slots not in rates:
             raise ConfigError("p", remedy="r")
         return Measurement(
-            slots=slots, threads=settings.threads_per_experiment, images_per_second=self.rates[slots],
+            slots=slots, threads=settings.threads_per_experiment, images_per_second=rates[slots],
             startup_seconds=5, memory=self.memory,
         )  # fmt: skip
 
@@ -63,8 +65,9 @@ class Machinery:
 
 @pytest.fixture
 def machine(monkeypatch, settings):
-    def make(rates, memory=GIB, available=64 * GIB) -> Machinery:
-        made = Machinery(rates, memory)
+    def make(rates, memory=GIB, available=64 * GIB, of=None) -> Machinery:
+        made = Machinery(rates, memory, of or {})
+        monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 0.0)
         monkeypatch.setattr(calibration, "measure", made.measure)
         monkeypatch.setattr(calibration, "cpus", lambda: 4)
         monkeypatch.setattr(packing, "cpus", lambda: 4)
@@ -84,7 +87,7 @@ def test_the_fastest_number_is_found_and_remembered(machine, auto, planned):
     first = machine({1: 100, 2: 150, 4: 200})
     packed, _ = first.pack(auto, planned(*[9] * 8))
     assert (packed.slots, packed.concurrent, first.numbers) == (4, 4, [1, 2, 4])
-    assert any("images/s; remembered in" in line for line in first.lines)
+    assert any("images/s" in line for line in first.lines)
     assert first.lines[-1].startswith("4 experiments at once, ")
     again = machine({})
     packed, _ = again.pack(auto, planned(*[9] * 8))
@@ -154,6 +157,28 @@ def test_a_measurement_that_fails_costs_no_experiment(machine, auto, planned):
     assert any("could not be measured: p" in line for line in measured.lines)
     none = machine({})
     assert none.pack(auto, planned(*[9] * 8, image_size=64))[0].slots == 1
+
+
+@pytest.mark.parametrize(("rates", "slots", "numbers"), [({1: 100, 2: 150}, 2, [1, 2, 4]), ({}, 1, [1])])
+def test_where_one_shape_fails_none_runs_with_as_many_and_where_it_fails_alone_no_other_is_tried(
+    machine, auto, store, coloured, small, rates, slots, numbers
+):
+    base = small.model_dump(exclude_defaults=True) | {"epochs": 5000}
+    rows = {f"{width}-{units}": {"width": width, "dense_units": units} for width in (0.25, 0.5) for units in (8, 9)}
+    made = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows))
+    measured = machine({1: 100, 2: 150, 4: 400}, of={"0.25": rates})
+    assert measured.pack(auto, made)[0].slots == slots
+    assert [slots for shape, slots in measured.measured if "0.25" in shape] == numbers
+    assert any("0.5" in shape for shape, _ in measured.measured) == bool(rates)
+
+
+def test_what_is_measured_beside_other_work_is_not_remembered(machine, auto, planned, monkeypatch):
+    measured = machine({1: 100, 2: 150, 4: 200})
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 60.0)
+    for _ in range(2):
+        assert measured.pack(auto, planned(*[9] * 8))[0].slots == 4
+    assert measured.numbers == [1, 2, 4] * 2
+    assert any("other work takes 60% of the cores" in line for line in measured.lines)
 
 
 def test_a_cache_that_cannot_be_written_costs_no_experiment(machine, auto, planned, tmp_path):
