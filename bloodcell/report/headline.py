@@ -117,8 +117,11 @@ def _what(row: FinishedRow) -> str:
 
 def _seen_images(seen: SplitMetrics, row: FinishedRow, info: DatasetInfo) -> str:
     if row.result.sources_known:
-        cells = counted(seen.sources, "cell")
-        return f"{counted(seen.images, 'held-out image')} of {cells} that it saw in training"
+        images = counted(seen.images, "held-out image")
+        if len(row.results) > 1 and "seen" in row.cells:  # each training holds out others
+            cells = counted(row.cells["seen"].accuracy.cells, "cell")
+            return f"{images} a training, of {cells} in all that it saw in training"
+        return f"{images} of {counted(seen.sources, 'cell')} that it saw in training"
     whole = "TRAIN" if info.declared.get("TRAIN") else "the training images"
     return f"{counted(seen.images, 'randomly held-out image')} of {whole}, whose cells may also have trained"
 

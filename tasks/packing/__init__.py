@@ -69,7 +69,7 @@ def _choice(
     choice = choose(jobs, measured, available, most)
     threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
     ends = timedelta(seconds=round(choice.makespan))
-    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}; validation comes on top")
+    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}, start and scoring aside")
     return choice
 
 

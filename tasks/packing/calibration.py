@@ -94,7 +94,7 @@ class Calibration:
 
     def _measured(self, remembered: Remembered, settings: Settings) -> Measurement | None:
         what, shape = packed(settings.concurrent, settings.threads_per_experiment), remembered.shape
-        self.log(f"{shape}: measuring the throughput of {what}, once for this machine")
+        self.log(f"{shape}: measuring the throughput of {what}")
         try:
             made = remembered.find_or_measure(
                 settings.concurrent,
