@@ -8,10 +8,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentResult, GridRun, RowOutcome, repeat_of
 from bloodcell.errors import DataError
 from bloodcell.published import PublishedRun, published_runs
-from bloodcell.store import Store
-
-_READERS = 16
-"""Objects read at once: each is small, and most of its time is the way there and back."""
+from bloodcell.store import AT_ONCE, Store
 
 
 def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentResult, ...]]:
@@ -33,7 +30,7 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
         return {row.name: () for row in run.rows}
     nights = list(_nights_before(store, run))
     keys = {row.name: reference(row, run, nights) for row in run.rows}
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         read = {name: pool.map(partial(_result, store), sorted(found)) for name, found in keys.items()}
         return {
             name: tuple(sorted(filter(None, results), key=lambda result: result.finished))
@@ -83,7 +80,7 @@ def _nights_before(store: Store, run: GridRun) -> Iterator[GridRun]:
         published = published_runs(store, run.grid.name)
     except DataError:  # it is the first
         return
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for night in pool.map(partial(_grid_run, store), published):
             if night and night.nightly and night.dataset_version == run.dataset_version:
                 yield night

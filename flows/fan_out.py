@@ -11,9 +11,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from bloodcell.artifacts import RowOutcome, read_result
 from bloodcell.errors import BloodcellError
-from bloodcell.store import Store
+from bloodcell.store import AT_ONCE, Store
 from tasks.experiment import run_experiment
-from tasks.interrupted import AT_ONCE
 from tasks.labels import tags
 from tasks.plan import Plan, PlannedRun
 from tasks.runners import Runner

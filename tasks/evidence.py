@@ -10,8 +10,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec, GridRun
 from bloodcell.errors import BloodcellError
 from bloodcell.published import PublishedRun, published_runs
-from bloodcell.store import Store
-from tasks.interrupted import AT_ONCE
+from bloodcell.store import AT_ONCE, Store
 from tasks.plan import PlannedRun
 from tasks.precedents import Precedent, Precedents
 from tasks.reasons import reasons

@@ -8,10 +8,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import Begun, BegunRun, BegunRuns, GridRun
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.published import published_runs
-from bloodcell.store import Store
-
-AT_ONCE = 16
-"""Results looked for at once: most of the time of each is the way there and back."""
+from bloodcell.store import AT_ONCE, Store
 
 _MOST_LEFT = 4
 """Interrupted runs that are kept though none of their kind goes on with them: of another dataset, or of other code."""

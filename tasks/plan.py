@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit
 from bloodcell.config import GridConfig, GridRow
@@ -14,6 +15,8 @@ from bloodcell.store import Store
 from bloodcell.weights import identify_weights
 from tasks.interrupted import trained_by_interrupted
 from tasks.trainings import Lookup, of_night, of_run
+
+Action = Literal["train", "resume", "reuse"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class PlannedRun:
     spec: ExperimentSpec
     done: bool
     resumed: bool = False
+
+    @property
+    def action(self) -> Action:
+        """What happens to it."""
+        return "resume" if self.resumed else "reuse" if self.done else "train"
 
 
 @dataclass(frozen=True)

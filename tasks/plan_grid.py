@@ -11,10 +11,10 @@ from bloodcell import artifacts
 from bloodcell.artifacts import Nightly
 from bloodcell.config import GridConfig
 from bloodcell.data.leakage import objection
-from bloodcell.store import Store
+from bloodcell.store import AT_ONCE, Store
 from bloodcell.weights import stage_weights
 from tasks.evidence import newest_reports, read_precedents, reasons_to_train
-from tasks.interrupted import AT_ONCE, begin
+from tasks.interrupted import begin
 from tasks.plan import Plan, PlannedRun, kind_of, plan
 
 
@@ -51,9 +51,8 @@ def plan_grid(
     if any(run.resumed for run in planned.runs):
         logger.info("going on with the run of this kind that was interrupted, or published no report")
     for run in planned.runs:
-        what = "resume" if run.resumed else "reuse" if run.done else "train"
         why = f": {'; '.join(reasons[run.spec.key])}" if run.spec.key in reasons else ""
-        logger.info("%-10s %s  %s%s", what, run.spec.key, run.name, why)
+        logger.info("%-10s %s  %s%s", run.action, run.spec.key, run.name, why)
     return planned
 
 

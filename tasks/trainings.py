@@ -13,8 +13,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import LAST_SEED, MOST_SEEDS, GridRow
 from bloodcell.errors import GridError
-from bloodcell.store import Store
-from tasks.interrupted import AT_ONCE
+from bloodcell.store import AT_ONCE, Store
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,9 @@ from bloodcell.report.rendering import report_html, report_markdown
 from bloodcell.report.rows import FinishedRow, Row, finished
 from bloodcell.report.table import results_csv, results_table, runs_csv
 from bloodcell.report.verdicts import MOST_LISTED
-from bloodcell.store import Store
+from bloodcell.store import AT_ONCE, Store
 
 __all__ = ["build_report", "publish"]
-
-_WRITERS = 16
-"""Objects written at once: each is small, and most of its time is the way there and back."""
 
 _NONE_BEFORE = LastDrawings()
 
@@ -82,7 +79,7 @@ def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
         files: As from `build_report`.
     """
     names = [artifacts.grid_run(run.grid.name, run.run_id, file) for file in files]
-    with ThreadPoolExecutor(_WRITERS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(store.write, names, files.values()))
     artifacts.write_model(store, artifacts.grid_run(run.grid.name, run.run_id, "grid.json"), run)
     artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))

@@ -18,13 +18,10 @@ from pydantic_core import to_json
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestRun
 from bloodcell.errors import BloodcellError
-from bloodcell.store import Store
+from bloodcell.store import AT_ONCE, Store
 from bloodcell.values import Frozen, Sha256
 
 FILE = "drawings.json"
-
-_READERS = 16
-"""Charts read at once: each is small, and most of its time is the way there and back."""
 
 
 class Drawn(Frozen):
@@ -106,7 +103,7 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes
     if not drawings:
         return {}
     digests = {file: drawing.digest for file, drawing in drawings.items()}
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         before = dict(zip(drawings, pool.map(last.read, digests.values()), strict=True))
     charts = {file: before[file] or drawing.draw(*drawing.arguments) for file, drawing in drawings.items()}
     drawn = {

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from bloodcell.errors import ConfigError
-from bloodcell.store.base import Progress, Store
+from bloodcell.store.base import AT_ONCE, Progress, Store
 from bloodcell.store.local import LocalStore
 
-__all__ = ["LocalStore", "Progress", "Store", "open_store"]
+__all__ = ["AT_ONCE", "LocalStore", "Progress", "Store", "open_store"]
 
 
 def open_store(url: str, *, progress: Progress | None = None) -> Store:

@@ -14,6 +14,9 @@ any thread."""
 WEEK = timedelta(days=7)
 """The longest that a signed link can last."""
 
+AT_ONCE = 16
+"""Objects asked for or written at once: most of the time of a small one is the way there and back."""
+
 
 class Store(Protocol):
     """Objects by name, written whole or not at all.

@@ -4,17 +4,17 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from bloodcell.data.leakage import objection
 from bloodcell.formatting import clock, counted, runs_text
 from bloodcell.store import Store
 from tasks.evidence import learning_seconds, newest_reports, read_precedents, reasons_to_train
 from tasks.learning_time import LearningTime, learning_time
-from tasks.plan import Plan, PlannedRun
+from tasks.plan import Action, Plan, PlannedRun
 from tasks.precedents import Precedents
 
-_ACTIONS = ("train", "resume", "reuse")
+_ACTIONS = get_args(Action)
 """What may happen to an experiment, in the order in which it is shown."""
 
 _MOST_LINES = 50
@@ -71,7 +71,7 @@ def rows_of(
     groups: dict[tuple[str, str, str], list[PlannedRun]] = {}
     for action in _ACTIONS:
         for run in runs:
-            if _action(run) == action:
+            if run.action == action:
                 said = whys[run.spec.key] if action == "train" else _known(run, precedents)
                 groups.setdefault((action, run.row.name, said), []).append(run)
     return [
@@ -88,10 +88,6 @@ def rows_of(
 def _seeds(runs: Sequence[PlannedRun]) -> str:
     text = runs_text(sorted(run.spec.config.seed for run in runs))
     return f"seed {text}" if len(runs) == 1 else f"seeds {text}"
-
-
-def _action(run: PlannedRun) -> str:
-    return "resume" if run.resumed else "reuse" if run.done else "train"
 
 
 def _known(run: PlannedRun, precedents: Precedents) -> str:
@@ -156,7 +152,7 @@ def _wrapped(cells: str, why: str, place: int, width: int | None) -> list[str]:
 
 def summed_up(runs: Sequence[PlannedRun], takes: LearningTime | None) -> list[str]:
     """How many of which, and what they may take."""
-    counts = {action: sum(_action(run) == action for run in runs) for action in _ACTIONS}
+    counts = {action: sum(run.action == action for run in runs) for action in _ACTIONS}
     names = {"train": "to train", "resume": "resumed", "reuse": "reused"}
     parts = ", ".join(f"{counts[action]:,} {names[action]}" for action in _ACTIONS if counts[action])
     lines = [f"{counted(len(runs), 'experiment')}: {parts}"]
