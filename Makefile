@@ -68,8 +68,8 @@ grid: needs-data $(INSTALLED)
 endif
 
 needs-data:
-	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images: make grid DATA=<zip or folder> [GRID=$(GRID)]'; \
-	  echo 'Of images that are in the store: .venv/bin/python -m flows.grid --grid $(GRID) --dataset $(DATASET)'; exit 2; } >&2
+	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images beside what you gave: make grid DATA=<zip or folder> …'; \
+	  echo "Of images that are in the store:" '$(subst ','\'',$(RUN_GRID))'; exit 2; } >&2
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")

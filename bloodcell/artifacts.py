@@ -21,6 +21,9 @@ KEY_LENGTH = 20
 LONG_WAIT = 0.02
 """Fraction of the learning time from which on waiting for data is worth a word."""
 
+_SHORT_WAIT_SECONDS = 1.0
+"""No remedy is worth its trouble below this: the start of the input of a tiny training alone is some percent of it."""
+
 DOCTOR = "doctor"
 """The object that `bloodcell doctor --write` leaves, always the same."""
 
@@ -262,6 +265,16 @@ class GridRun(Frozen):
     overrides: dict[str, Any] = Field(
         default_factory=dict, description="Fields that were set for all rows of the grid, and their values."
     )
+
+
+def is_long_wait(fraction: float, seconds: float) -> bool:
+    """Whether waiting for data is worth a word.
+
+    Args:
+        fraction: Of the learning time.
+        seconds: The learning time.
+    """
+    return fraction > LONG_WAIT and fraction * seconds > _SHORT_WAIT_SECONDS
 
 
 def experiment(key: str, file: str) -> str:

@@ -147,7 +147,12 @@ def _marks(run: GridRun) -> tuple[str, ...]:
     seeds = {"seeds": run.grid.seeds} if run.grid.seeds > 1 else {}
     split = {"split": ",".join(splits)} if splits != [default] else {}
     settings = seeds | split | {field: value for field, value in run.overrides.items() if field != "split"}
-    return (*filter(None, [kind]), *(f"{field}={value}" for field, value in settings.items()))
+    return (*filter(None, [kind]), *(f"{field}={_short(field, value)}" for field, value in settings.items()))
+
+
+def _short(field: str, value: object) -> object:
+    """A setting as it was written, but for the folders of weights, which take a line and tell nothing apart."""
+    return PurePosixPath(value).name if field == "weights" and isinstance(value, str) else value
 
 
 def _certainly_tested_alike(rows: list[RowOutcome]) -> bool:

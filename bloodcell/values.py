@@ -1,5 +1,7 @@
 """Frozen values: what they have in common, and how a value that is not accepted is explained."""
 
+import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
@@ -50,6 +52,17 @@ def validated(model: type[ModelT], value: Any, *, source: str, error: type[Blood
         raise error(problem, remedy="correct the fields named above") from refused
 
 
+def suggestion(received: str, accepted: Iterable[str]) -> str:
+    """What was probably meant, to stand behind what was received; empty where nothing comes close.
+
+    >>> suggestion("mobilnet", ["mobilenet", "vgg16"]), suggestion("x", ["mobilenet"])
+    (" (did you mean 'mobilenet'?)", '')
+    """
+    by_lower = {name.lower(): name for name in accepted}
+    close = get_close_matches(received.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+
+
 def explained(refused: ValidationError, model: type[BaseModel]) -> str:
     """Pydantic's report as lines that name the field, the value received and what is accepted."""
     lines = []
@@ -57,8 +70,11 @@ def explained(refused: ValidationError, model: type[BaseModel]) -> str:
         field = ".".join(map(str, item["loc"]))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            close = get_close_matches(str(item["loc"][-1]), model.model_fields, n=1) if len(item["loc"]) == 1 else []
-            message = f"no such field; did you mean {close[0]!r}?" if close else "no such field"
+            fields = model.model_fields if len(item["loc"]) == 1 else ()
+            message = f"no such field{suggestion(str(item['loc'][-1]), fields)}"
+        elif item["type"] == "literal_error":
+            accepted = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+            message = f"{message}; received {item['input']!r}{suggestion(str(item['input']), accepted)}"
         elif item["type"] != "value_error":
             message = f"{message}; received {item['input']!r}"
         lines.append(f"  {field}: {message}" if field else f"  {message}")

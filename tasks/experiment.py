@@ -13,7 +13,7 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from bloodcell import artifacts
-from bloodcell.artifacts import LONG_WAIT
+from bloodcell.artifacts import is_long_wait
 from bloodcell.errors import TransientError
 from bloodcell.events import Done, Epoch, Event
 from bloodcell.store import Store
@@ -108,8 +108,9 @@ def line_of(name: str, event: Event) -> str:
         case Epoch():
             filled = round(_BAR_CELLS * event.epoch / event.epochs)
             bar = "█" * filled + "░" * (_BAR_CELLS - filled)
-            long = event.waiting is not None and event.waiting > LONG_WAIT * event.seconds
-            waited = f", of which {event.waiting:.2f} s waiting for data" if long else ""
+            waiting = event.waiting or 0.0
+            long = event.seconds > 0 and is_long_wait(waiting / event.seconds, event.epochs * event.seconds)
+            waited = f", of which {waiting:.2f} s waiting for data" if long else ""
             return (
                 f"{name} {bar} {event.epoch}/{event.epochs}  loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  "
                 f"val loss {event.val_loss:.4f}  val accuracy {event.val_accuracy:.4f}  {event.seconds:.1f} s{waited}"

@@ -83,7 +83,8 @@ def test_an_archive_that_is_not_there(command, tmp_path: Path):
 @pytest.mark.parametrize(
     ("assignment", "named"),
     [
-        ("backbone=VGG19", "'VGG16'; received 'VGG19'"),
+        ("backbone=VGG19", "'VGG16'; received 'VGG19' (did you mean 'VGG16'?)"),
+        ("split=sources", "received 'sources' (did you mean 'source'?)"),
         ("learning_rate=-1", "learning_rate: Input should be greater than 0; received -1"),
         ("learnin_rate=1", "did you mean 'learning_rate'?"),
         ("image_size=74", "InceptionV3 accepts 75 px or more"),

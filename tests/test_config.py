@@ -12,7 +12,7 @@ from bloodcell.values import validated
     [
         ({"learning_rate": -1}, "learning_rate: Input should be greater than 0; received -1"),
         ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"learnin_rate": 1e-3}, "learnin_rate: no such field; did you mean 'learning_rate'?"),
+        ({"learnin_rate": 1e-3}, "learnin_rate: no such field (did you mean 'learning_rate'?)"),
         ({"backbone": "VGG19"}, "'MobileNet', 'InceptionV3', 'ResNet50', 'Xception' or 'VGG16'; received 'VGG19'"),
         ({"image_size": 74}, "image_size is 74 px; InceptionV3 accepts 75 px or more"),
         ({"width": 0.5}, "InceptionV3 has no width multiplier"),

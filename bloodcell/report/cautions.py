@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bloodcell.artifacts import LONG_WAIT, GridRun, LeakageAudit, NightVerdict
+from bloodcell.artifacts import LONG_WAIT, GridRun, LeakageAudit, NightVerdict, is_long_wait
 from bloodcell.config import CHOOSE_TEST
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
@@ -79,7 +79,7 @@ def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
         yield "Different test images", f"Rows differ in {choose} the test images: their test figures do not compare."
     if differences := machine_differences(done):
         yield "Learning times do not compare", f"Rows ran under different conditions: {'; '.join(differences)}."
-    if slow := [f"{row.name} ({row.waiting:.1%})" for row in done if (row.waiting or 0) > LONG_WAIT]:
+    if slow := [f"{row.name} ({row.waiting:.1%})" for row in done if is_long_wait(row.waiting or 0, row.seconds)]:
         remedy = (
             "Learning times are longer than need be: keep the cache (BLOODCELL_CACHE) on a fast disk of the machine, "
             "leave memory free for the images in it, or run fewer experiments at once."
@@ -93,8 +93,9 @@ def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
     if number > 2:
         return None
     if number == 2:
-        little = "How much trainings of a row differ rests on two of each: rows may be told apart that are equal."
-        return "Two trainings per row", f"{little} A grid with seeds: 3 is on firmer ground."
+        little = "How much trainings of a row differ rests on two of each: rows may be told apart that are equal"
+        by_chance = ", and how wide a row's interval is, is largely chance" if any(row.cells for row in done) else ""
+        return "Two trainings per row", f"{little}{by_chance}. A grid with seeds: 3 is on firmer ground."
     order = ", and another seed may order the rows differently" if len(done) > 1 else ""
     uncovered = "No interval covers the variation from training to training"
     seed = done[0].seeds[0]

@@ -41,6 +41,7 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
     assert "There is one training per setting, so nothing is claimed beyond these trainings: more than chance," in text
     twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).markdown
     assert "**Two trainings per row**: How much trainings of a row differ rests on two of each" in twice
+    assert "that are equal, and how wide a row's interval is, is largely chance. A grid" in twice
     assert "There are two trainings per setting: rows that are apart may be equal with other seeds." in twice
     assert "unlikely to close the gap" not in twice
     thrice = grid.model_copy(update={"seeds": 3})
@@ -141,3 +142,5 @@ def test_a_row_that_waited_long_for_data_is_named_with_the_remedy(make, figures)
     assert "Training waited for data 2.5% of the learning time." in example.markdown
     assert "How long training waited for data is unknown." in example.markdown
     assert "Waited for data" not in make(grid, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).opening
+    short = {name: figures(0.8, seconds=6, waiting=0.09) for name in "abc"}  # 15%, but less than a second
+    assert "Waited for data" not in make(grid, short, sources=KNOWN).opening

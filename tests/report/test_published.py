@@ -106,6 +106,9 @@ def test_what_a_run_was_before_its_kind_was_kept_is_read(store, add):
     several = description.model_copy(update={"grid": description.grid.model_copy(update={"seeds": 3})})
     artifacts.write_model(store, name, several.model_copy(update={"forced": True, "overrides": {"width": 0.25}}))
     assert summarize(store, run).marks == ("forced", "seeds=3", "split=pooled,source", "width=0.25")
+    weights = {"weights": "/far/away/tiny.weights.h5"}
+    artifacts.write_model(store, name, several.model_copy(update={"overrides": weights}))
+    assert summarize(store, run).marks[-1] == "weights=tiny.weights.h5"
 
 
 def test_a_run_of_another_version_is_told(store, add):

@@ -18,13 +18,16 @@ def test_only_what_another_attempt_may_not_meet_is_tried_again(error, again):
 
 
 def test_events_read_well():
-    epoch = Epoch(epoch=3, epochs=10, loss=0.5, accuracy=0.8, val_loss=0.6, val_accuracy=0.7, seconds=1.25)
+    epoch = Epoch(epoch=3, epochs=10, loss=0.5, accuracy=0.8, val_loss=0.6, val_accuracy=0.7, seconds=12.5)
     assert line_of("basic", epoch) == (
-        "basic ██████░░░░░░░░░░░░░░ 3/10  loss 0.5000  accuracy 0.8000  val loss 0.6000  val accuracy 0.7000  1.2 s"
+        "basic ██████░░░░░░░░░░░░░░ 3/10  loss 0.5000  accuracy 0.8000  val loss 0.6000  val accuracy 0.7000  12.5 s"
     )
-    waited = epoch.model_copy(update={"waiting": 0.026})
-    assert line_of("basic", waited) == line_of("basic", epoch) + ", of which 0.03 s waiting for data"
-    assert line_of("basic", epoch.model_copy(update={"waiting": 0.024})) == line_of("basic", epoch)
+    waited = epoch.model_copy(update={"waiting": 0.26})
+    assert line_of("basic", waited) == line_of("basic", epoch) + ", of which 0.26 s waiting for data"
+    assert line_of("basic", epoch.model_copy(update={"waiting": 0.24})) == line_of("basic", epoch)
+    short = waited.model_copy(update={"seconds": 0.5})  # half of it, but of five seconds in all
+    assert "waiting" in line_of("basic", short)
+    assert "waiting" not in line_of("basic", short.model_copy(update={"waiting": 0.09}))
     assert line_of("basic", Step(message="decoding")) == "basic: decoding"
     assert line_of("basic", Done(message="done")) == "basic: done"
 
