@@ -94,7 +94,7 @@ def epoch(store: Path, cache: Path, side: int) -> Work:
 
     config = ExperimentConfig(backbone="MobileNet", image_size=side)
     found = examples(Published.at(store), config, cache)
-    batches, _ = found.training_batches(batch_size=config.batch_size, epochs=1, seed=0)
+    batches = found.training_batches(batch_size=config.batch_size, epochs=1, seed=0)
     return partial(deque, batches, maxlen=0)
 
 

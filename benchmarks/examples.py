@@ -41,10 +41,14 @@ def whole_batches(published: Published, images: Images, batch_size: int) -> Exam
 class OneBatch(Examples):
     """Examples whose every batch is the first, kept in memory: a training on them waits for no input."""
 
-    def training_batches(self, *, batch_size: int, epochs: int, seed: int) -> tuple[tf.data.Dataset, int]:
-        """As many batches as the images make; see `Examples.training_batches`."""
-        batches, steps = super().training_batches(batch_size=batch_size, epochs=epochs, seed=seed)
-        return batches.take(1).cache().repeat(), steps
+    def training_batches(
+        self, *, batch_size: int, epochs: int, seed: int, first_epoch: int = 0, first_step: int = 0
+    ) -> tf.data.Dataset:
+        """See `Examples.training_batches`; there is no end of them."""
+        batches = super().training_batches(
+            batch_size=batch_size, epochs=epochs, seed=seed, first_epoch=first_epoch, first_step=first_step
+        )
+        return batches.take(1).cache().repeat()
 
     def evaluation_batches(self, *names: str, batch_size: int) -> tf.data.Dataset:
         """As many batches as the images make; see `Examples.evaluation_batches`."""

@@ -39,8 +39,8 @@ def compare(shape: Shape, published: Published, cache: Path, *, batch_size: int,
     real = whole_batches(published, pixels(published, shape.side, cache), batch_size)
     held = OneBatch(real.images, real.labels, real.split)
     epochs = {
-        "epoch": lambda: fit(model, config, real, lambda _: None).history[1].seconds,
-        "limit": lambda: fit(model, config, held, lambda _: None).history[1].seconds,
+        "epoch": lambda: fit(model, config, real, lambda *_: None).history[1].seconds,
+        "limit": lambda: fit(model, config, held, lambda *_: None).history[1].seconds,
     }
     seconds = alternate(epochs, rounds)
     ratio = Ratio.of(seconds["epoch"], seconds["limit"])

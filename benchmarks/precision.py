@@ -51,7 +51,7 @@ def trained_accuracy(config: ExperimentConfig, published: Published, weights: Pa
     keras.utils.set_random_seed(config.seed)
     found = examples(published, config, cache)
     model = build_model(config, len(published.info.labels), weights)
-    fit(model, config, found, lambda _: None)
+    fit(model, config, found, lambda *_: None)
     called = predict(model, config, found).argmax(axis=1)
     rows = found.rows(*SPLITS)
     tested = np.isin(rows, found.rows("test"))

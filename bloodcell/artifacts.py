@@ -282,6 +282,16 @@ def experiment(key: str, file: str) -> str:
     return f"experiments/{key}/{file}"
 
 
+def checkpoint(key: str, file: str) -> str:
+    """Name of a checkpoint of an experiment that is not done."""
+    return experiment(key, f"checkpoints/{file}")
+
+
+def lease(key: str, file: str) -> str:
+    """Name of what says that somebody trains an experiment."""
+    return experiment(key, f"leases/{file}")
+
+
 def grid_run(grid: str, run_id: str, file: str) -> str:
     """Name of an artifact of a grid run."""
     return f"grids/{grid}/{run_id}/{file}"

@@ -31,6 +31,16 @@ class Epoch(_Event):
     waiting: float | None = None
 
 
+class Progress(_Event):
+    """A training is within an epoch that takes long; a sign of life."""
+
+    event: Literal["progress"] = "progress"
+    epoch: int = Field(description="From 1.")
+    epochs: int
+    step: int = Field(description="Steps of the epoch that are done; all of them while it validates.")
+    steps: int
+
+
 class Window(_Event):
     """A stretch of training that is measured, and not an experiment's."""
 
@@ -56,7 +66,7 @@ class Failure(_Event):
     remedy: str
 
 
-Event = Step | Epoch | Window | Done | Failure
+Event = Step | Epoch | Progress | Window | Done | Failure
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
@@ -64,6 +74,11 @@ def emit(event: Event) -> None:
     """Write `event` as one line to stdout, at once."""
     sys.stdout.write(event.model_dump_json() + "\n")
     sys.stdout.flush()
+
+
+def say(sentence: str) -> None:
+    """Emit a `Step`."""
+    emit(Step(message=sentence))
 
 
 def parse(line: str) -> Event | None:

@@ -5,8 +5,11 @@ What computes is in the modules that `bloodcell.provenance` hashes into the key;
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,53 +17,76 @@ import keras
 import pandas as pd
 
 from bloodcell import artifacts
-from bloodcell.artifacts import SPLITS, EpochRecord, ExperimentResult, ExperimentSpec, SplitMetrics
+from bloodcell.artifacts import SPLITS, ExperimentResult, ExperimentSpec, SplitMetrics
+from bloodcell.checkpointing import SIGN_OF_LIFE_SECONDS
+from bloodcell.checkpoints import Checkpoints
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import dataset, splits
 from bloodcell.data.cache import decoded_images
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.pipeline import Examples
-from bloodcell.errors import ConfigError
+from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.evaluation import predictions_table, score
-from bloodcell.events import Done, Epoch, Step, emit
+from bloodcell.events import Done, emit, say
 from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
 from bloodcell.formatting import setting_text
+from bloodcell.interruption import Interruption
+from bloodcell.lease import Lease, leased
 from bloodcell.model import build_model, save_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
 from bloodcell.report.cells import cell_counts
 from bloodcell.report.confusion import by_cell, matrices
+from bloodcell.resumption import Resumption
 from bloodcell.settings import Settings
 from bloodcell.store import Store
-from bloodcell.training import Training, fit, predict, set_up
+from bloodcell.training import predict, set_up
+from bloodcell.training_loop import Training
 from bloodcell.weights import fetch_weights
 
 
-def run_experiment(store: Store, key: str, settings: Settings) -> None:
+def run_experiment(store: Store, key: str, settings: Settings, interruption: Interruption) -> None:
     """Train and evaluate the experiment whose config.json lies under `key`, and write its result there.
 
-    An experiment that has a result is left as it is.
+    One that was interrupted is gone on with, one that another process trains is waited for, and one that has a result
+    is left as it is.
+
+    Args:
+        store: Where it is.
+        key: The experiment.
+        settings: Of this machine.
+        interruption: Whether to stop: while the model trains, after it was saved.
 
     Raises:
         BloodcellError: The branch of the tree tells whether it is worth trying again.
     """
-    if artifacts.is_done(store, key):
-        emit(Done(message=f"{key} already has a result"))
-        return
-    spec = artifacts.read_spec(store, key)
-    _check_code(spec)
-    config = spec.config
+    is_done = partial(artifacts.is_done, store, key)
+    if not is_done():
+        spec = artifacts.read_spec(store, key)
+        _check_code(spec)
+        with leased(store, key, seconds=settings.lease, is_done=is_done, say=say) as lease:
+            if lease is not None:
+                _run(store, spec, settings, interruption, lease)
+                return
+    emit(Done(message=f"{key} already has a result"))
+
+
+def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: Interruption, lease: Lease) -> None:
+    key, config = spec.key, spec.config
     device = set_up(config.seed, settings.threads_per_experiment, settings.gpu_memory)
     info, manifest, examples = _load(store, spec, settings)
     weights = fetch_weights(store, config, settings.cache)
     # Keras's download of ImageNet weights is not safe side by side.
     with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext():
         model = build_model(config, len(info.labels), weights)
-    training = _fit(model, config, examples)
-    emit(Step(message="scoring every split"))
+    checkpoints = Checkpoints(store, key)
+    training = Resumption(checkpoints, 60 * settings.checkpoint_minutes, interruption, lease).train(
+        model, config, examples
+    )
+    say("scoring every split")
     rows = examples.rows(*SPLITS)
-    probabilities = predict(model, config, examples)
+    probabilities = predict(model, config, examples, on_step=_sign_of_life())
     predictions = predictions_table(manifest.iloc[rows], examples.split.iloc[rows], probabilities, info.labels)
     metrics = score(predictions, info.labels)
     provenance = _environment(spec, device, settings)
@@ -69,7 +95,7 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
         return
     title = _title(config, info)
     files = _tables(training, predictions, metrics, provenance) | _charts(title, info, training, predictions, metrics)
-    emit(Step(message="drawing the errors, and where the network looks"))
+    say("drawing the errors, and where the network looks")
     files |= explanations(model, examples.images, predictions.set_index(rows), info.labels, title)
     result = ExperimentResult(
         key=key,
@@ -86,7 +112,24 @@ def run_experiment(store: Store, key: str, settings: Settings) -> None:
         files=_upload(store, key, files) | _upload_model(store, key, model, settings.cache),
     )
     committed = artifacts.create_model(store, artifacts.experiment(key, "result.json"), result)
+    try:
+        checkpoints.clear()
+    except BloodcellError as error:  # they take space, and do no harm
+        say(f"warning: checkpoints could not be removed: {error.problem}")
     emit(Done(message=f"{key} is in {store.url}") if committed else _dropped(key))
+
+
+def _sign_of_life() -> Callable[[int], None]:
+    """To be called with every batch that is scored; it says now and then how many were."""
+    told = time.monotonic()
+
+    def on_step(step: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > SIGN_OF_LIFE_SECONDS:
+            told = time.monotonic()
+            say(f"scored {step:,} batches")
+
+    return on_step
 
 
 def _title(config: ExperimentConfig, info: DatasetInfo) -> str:
@@ -119,19 +162,9 @@ def _load(store: Store, spec: ExperimentSpec, settings: Settings) -> tuple[Datas
         spec.config.side,
         cache=settings.cache,
         limit=settings.cache_limit_bytes,
-        say=lambda sentence: emit(Step(message=sentence)),
+        say=say,
     )
     return info, manifest, Examples.of(manifest, info.labels, split, images)
-
-
-def _fit(model: keras.Model, config: ExperimentConfig, examples: Examples) -> Training:
-    counts = f"{len(examples.rows('train'))} images, validating on {len(examples.rows('validation'))}"
-    emit(Step(message=f"training {config.architecture} on {counts}"))
-
-    def on_epoch(record: EpochRecord) -> None:
-        emit(Epoch(epochs=config.epochs, **record.model_dump()))
-
-    return fit(model, config, examples, on_epoch)
 
 
 def _environment(spec: ExperimentSpec, device: str, settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ TRAINING_SIDE = (
     "evaluation.py",
     "model.py",
     "training.py",
+    "training_loop.py",
 )
 """Modules that decide what a training computes; a change in any other retrains nothing."""
 

@@ -54,6 +54,21 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, description="CPU threads an experiment; the machine's cores shared by the slots where left out."
     )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="Minutes after which a training is saved within an epoch; at its end it always is."
+    )
+    lease: float = Field(
+        60.0,
+        ge=1,
+        description="Seconds after which an experiment is free for others whose process, on another machine or in "
+        "another container, has fallen silent.",
+    )
+    stall_limit: int = Field(
+        1800,
+        ge=1,
+        description="Seconds without a word after which an experiment is taken for hung, stopped and tried again; it "
+        "says at least every 15 s how far it is, unless a single step takes longer.",
+    )
     grace: int = Field(
         20,
         ge=0,

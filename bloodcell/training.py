@@ -1,10 +1,7 @@
 """Seed, fit and predict: all that touches a model's numbers after it is built."""
 
-import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -12,25 +9,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from bloodcell.artifacts import SPLITS, EpochRecord
+from bloodcell.checkpoints import Checkpoint, Moment
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
-from bloodcell.errors import DeviceMemoryError, DivergedError
-from bloodcell.waiting import Waiting, measured
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a fit left behind besides the fitted model.
-
-    Attributes:
-        history: One record an epoch.
-        seconds: Wall-clock from the start to the end of the last epoch, validation included, in seconds.
-        kept_epoch: The epoch whose weights the model has: the last, or the best where early stopping restores it.
-    """
-
-    history: tuple[EpochRecord, ...]
-    seconds: float
-    kept_epoch: int
+from bloodcell.errors import DeviceMemoryError
+from bloodcell.training_loop import AfterEachBatch, Loop, Training
+from bloodcell.waiting import measured
 
 
 def set_up(seed: int, threads: int, gpu_memory: int | None = None) -> str:
@@ -63,40 +47,47 @@ def set_up(seed: int, threads: int, gpu_memory: int | None = None) -> str:
 
 
 def fit(
-    model: keras.Model, config: ExperimentConfig, examples: Examples, on_epoch: Callable[[EpochRecord], None]
+    model: keras.Model,
+    config: ExperimentConfig,
+    examples: Examples,
+    on_epoch: Callable[[EpochRecord, Moment], None],
+    *,
+    on_step: Callable[[Moment], None] = lambda _: None,
+    resume: Checkpoint | None = None,
 ) -> Training:
     """Train `model` in place.
+
+    On a CPU, a training that goes on from a checkpoint ends with the numbers of one that was never interrupted, to the
+    bit: what decides them is in the checkpoint, in the seed and the number of the epoch, and in nothing else.
 
     Args:
         model: The compiled model.
         config: The experiment.
         examples: Images to train and validate on.
-        on_epoch: Called with each epoch's record.
+        on_epoch: Called with each epoch's record, and with the training as it is then.
+        on_step: Called after each step of training and of validation, with the training as it is then.
+        resume: Where to go on; at the beginning where left out.
 
     Raises:
+        CorruptObjectError: The checkpoint is not of such a model. The model is as it was.
         DivergedError: A loss became NaN or infinite.
         DeviceMemoryError: The device has too little memory.
     """
-    stopping = _early_stopping(config)
-    train, steps = examples.training_batches(batch_size=config.batch_size, epochs=config.epochs, seed=config.seed)
+    loop = Loop(model, config, examples.steps(config.batch_size), _early_stopping(config))
+    _create_variables(model)
+    if resume is not None:
+        loop.restore(resume)
+    train = examples.training_batches(
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        seed=config.seed,
+        first_epoch=loop.epoch,
+        first_step=loop.step,
+    )
     validation = examples.evaluation_batches("validation", batch_size=_evaluation_batch(config))
-    started = time.perf_counter()
     with _memory_errors(config), measured(model, train, validation) as waiting:
-        _create_variables(model)
-        recorder = _Recorder(config, waiting, on_epoch)
-        model.fit(
-            train,
-            epochs=config.epochs,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            callbacks=[recorder] if stopping is None else [recorder, stopping],
-            shuffle=False,
-            verbose=0,
-        )
-    kept_epoch = len(recorder.history)
-    if stopping is not None and stopping.restore_best_weights:
-        kept_epoch = stopping.best_epoch + 1
-    return Training(tuple(recorder.history), recorder.ended - started, kept_epoch)
+        loop.run(train, validation, waiting, on_epoch, on_step)
+    return loop.training()
 
 
 def _create_variables(model: keras.Model) -> None:
@@ -110,8 +101,19 @@ def _create_variables(model: keras.Model) -> None:
     model.reset_metrics()
 
 
-def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) -> npt.NDArray[np.float32]:
+def predict(
+    model: keras.Model,
+    config: ExperimentConfig,
+    examples: Examples,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> npt.NDArray[np.float32]:
     """Probabilities of the images in `SPLITS`, in order, dropout off.
+
+    Args:
+        model: The trained model.
+        config: The experiment.
+        examples: The images.
+        on_step: Called after each batch with how many have been scored.
 
     Returns:
         Shape (images, classes).
@@ -121,7 +123,8 @@ def predict(model: keras.Model, config: ExperimentConfig, examples: Examples) ->
     """
     with _memory_errors(config):
         batches = examples.evaluation_batches(*SPLITS, batch_size=_evaluation_batch(config))
-        probabilities: npt.NDArray[np.float32] = model.predict(batches, verbose=0)
+        each_step = AfterEachBatch(lambda batch: on_step(batch + 1))
+        probabilities: npt.NDArray[np.float32] = model.predict(batches, callbacks=[each_step], verbose=0)
     return probabilities
 
 
@@ -150,39 +153,3 @@ def _memory_errors(config: ExperimentConfig) -> Iterator[None]:
             f"memory ran out at batch_size {config.batch_size} and image_size {config.side} px",
             remedy="lower batch_size or image_size, or run fewer experiments at once (BLOODCELL_SLOTS)",
         ) from error
-
-
-class _Recorder(keras.callbacks.Callback):
-    """Keeps the history, and ends a training whose loss is no number."""
-
-    def __init__(self, config: ExperimentConfig, waiting: Waiting, on_epoch: Callable[[EpochRecord], None]) -> None:
-        super().__init__()
-        self.history: list[EpochRecord] = []
-        self._config = config
-        self._waiting = waiting
-        self._on_epoch = on_epoch
-        self.ended = 0.0
-        self._started = 0.0
-        self._waited = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self._started = time.perf_counter()
-        self._waited = self._waiting.seconds
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        self._check(epoch + 1, figures)
-        self.ended = time.perf_counter()
-        seconds, waiting = self.ended - self._started, self._waiting.seconds - self._waited
-        record = EpochRecord(epoch=epoch + 1, seconds=seconds, waiting=waiting, **figures)
-        self.history.append(record)
-        self._on_epoch(record)
-
-    def _check(self, epoch: int, figures: dict[str, float]) -> None:
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(figures[name]):
-                raise DivergedError(
-                    f"{name} became {figures[name]} in epoch {epoch} of {self._config.epochs} "
-                    f"at learning rate {self._config.learning_rate:g}",
-                    remedy="lower learning_rate, or set precision: float32 where it is mixed_float16",
-                )

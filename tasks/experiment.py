@@ -15,7 +15,7 @@ from prefect.tasks import exponential_backoff
 from bloodcell import artifacts
 from bloodcell.artifacts import is_long_wait
 from bloodcell.errors import TransientError
-from bloodcell.events import Done, Epoch, Event
+from bloodcell.events import Done, Epoch, Event, Progress
 from bloodcell.store import Store
 from tasks.plan import PlannedRun
 from tasks.runners import Runner
@@ -91,6 +91,10 @@ def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Even
             log(f"{name}: the progress bar could not be drawn: {error!r}")
 
     def show(event: Event) -> None:
+        if isinstance(event, Progress):  # a line for each would drown the epochs'
+            done = event.epoch - 1 + event.step / event.steps
+            draw(100 * done / event.epochs, f"{name}: epoch {event.epoch} of {event.epochs}, step {event.step}")
+            return
         log(line_of(name, event))
         if isinstance(event, Epoch):
             text = f"{name}: epoch {event.epoch} of {event.epochs}, validation accuracy {event.val_accuracy:.4f}"

@@ -24,6 +24,10 @@ def examples() -> Examples:
     return Examples(images, labels, pd.Series(["train"] * 32 + ["validation"] * 16))
 
 
+def ignore(*_: object) -> None:
+    """A listener that does nothing."""
+
+
 def build(config) -> keras.Model:
     keras.utils.set_random_seed(0)
     return build_model(config, classes=2)
@@ -31,7 +35,7 @@ def build(config) -> keras.Model:
 
 def test_history_has_a_record_an_epoch_and_each_is_announced(small, examples):
     announced = []
-    training = fit(build(small), small, examples, announced.append)
+    training = fit(build(small), small, examples, lambda record, _: announced.append(record))
     assert [record.epoch for record in training.history] == [1, 2]
     assert announced == list(training.history)
     epochs = sum(record.seconds for record in training.history)
@@ -41,7 +45,7 @@ def test_history_has_a_record_an_epoch_and_each_is_announced(small, examples):
 
 def test_training_learns(small, examples):
     config = small.model_copy(update={"epochs": 20, "optimizer": "sgd", "learning_rate": 5e-2, "hidden_layers": 0})
-    history = fit(build(config), config, examples, print).history
+    history = fit(build(config), config, examples, ignore).history
     assert history[-1].loss < history[0].loss / 2
     assert history[-1].accuracy > 0.9
 
@@ -50,7 +54,7 @@ def test_the_figures_of_an_epoch_are_those_of_all_its_images(small, examples):
     # With a learning rate of nothing the loss of an epoch is that of the initial model on every training image.
     config = small.model_copy(update={"learning_rate": 1e-30, "optimizer": "sgd", "batch_size": 5, "trainable": "head"})
     model = build(config)
-    history = fit(model, config, examples, print).history
+    history = fit(model, config, examples, ignore).history
     train = examples.rows("train")
     loss, accuracy = model.evaluate(examples.images[train], examples.labels[train], verbose=0)
     for record in history:
@@ -62,7 +66,7 @@ def test_the_best_epoch_is_restored_and_named(small, examples):
     stopping = EarlyStopping(monitor="val_loss", patience=2)
     config = small.model_copy(update={"epochs": 6, "early_stopping": stopping, "learning_rate": 1e-2})
     model = build(config)
-    training = fit(model, config, examples, print)
+    training = fit(model, config, examples, ignore)
     losses = [record.val_loss for record in training.history]
     assert training.kept_epoch == 1 + int(np.argmin(losses))
     rows = examples.rows("validation")
@@ -73,7 +77,7 @@ def test_the_best_epoch_is_restored_and_named(small, examples):
 def test_early_stopping_ends_before_the_last_epoch(small, examples):
     stopping = EarlyStopping(monitor="val_accuracy", patience=1, min_delta=1.0, restore_best=False)
     config = small.model_copy(update={"epochs": 6, "early_stopping": stopping})
-    training = fit(build(config), config, examples, print)
+    training = fit(build(config), config, examples, ignore)
     assert len(training.history) == training.kept_epoch == 2
 
 
@@ -81,7 +85,7 @@ def test_a_loss_that_is_no_number_fails_with_the_epoch(small, examples):
     model = build(small)
     model.get_layer("probabilities").bias.assign([np.nan, 0.0])
     with pytest.raises(DivergedError, match=r"loss became nan in epoch 1 of 2 at learning rate 0.001") as refused:
-        fit(model, small, examples, print)
+        fit(model, small, examples, ignore)
     assert refused.value.exit_code == 78
 
 
@@ -91,9 +95,9 @@ def test_too_little_memory_is_told_in_words(small, examples, error, monkeypatch)
         raise error
 
     model = build(small)
-    monkeypatch.setattr(model, "fit", exhausted)
+    monkeypatch.setattr(model, "evaluate", exhausted)
     monkeypatch.setattr(model, "predict", exhausted)
-    for run in (lambda: fit(model, small, examples, print), lambda: predict(model, small, examples)):
+    for run in (lambda: fit(model, small, examples, ignore), lambda: predict(model, small, examples)):
         with pytest.raises(DeviceMemoryError, match="batch_size 16 and image_size 32 px") as refused:
             run()
         assert refused.value.exit_code == 78
@@ -153,5 +157,5 @@ def test_the_train_step_is_traced_once(small, examples, precision, monkeypatch):
     step = keras.Model.train_step
     monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traced.append(data) or step(self, data))
     config = small.model_copy(update={"optimizer": "adam", "precision": precision})
-    fit(build(config), config, examples, print)
+    fit(build(config), config, examples, ignore)
     assert len(traced) == 1

@@ -1,10 +1,5 @@
 """`bloodcell run`: one experiment by its key, as a runner calls it."""
 
-import os
-import signal
-from types import FrameType
-from typing import NoReturn
-
 import click
 
 from bloodcell.errors import BloodcellError, ConfigError, StoppedError
@@ -19,12 +14,14 @@ def run(key: str) -> None:
     Exit codes: 0 done, 65 bad data, 78 bad configuration, 75 try again, 143 stopped by SIGTERM.
     """  # noqa: D301 - click wants the backspace itself
     from bloodcell import artifacts
-    from bloodcell.events import Failure, emit
+    from bloodcell.events import Failure, Step, emit
+    from bloodcell.interruption import Interruption
     from bloodcell.settings import load_settings
     from bloodcell.store import open_store
     from bloodcell.transfers import TransferSteps
 
-    signal.signal(signal.SIGTERM, _stop)
+    interruption = Interruption()
+    interruption.listen()
     try:
         settings = load_settings()
         store = open_store(settings.store, progress=TransferSteps())
@@ -37,12 +34,10 @@ def run(key: str) -> None:
                 f"an experiment needs TensorFlow, and {error.name} is not installed here",
                 remedy="install the extra `cpu` or `gpu` of this project",
             ) from error
-        run_experiment(store, key, settings)
+        run_experiment(store, key, settings, interruption)
+    except StoppedError as error:
+        emit(Step(message=error.problem))
+        raise
     except BloodcellError as error:
         emit(Failure(problem=error.problem, remedy=error.remedy))
         raise
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    # No exception: raised in a library's finalizer it would be lost. What the store holds is whole at every moment.
-    os._exit(StoppedError.exit_code)

@@ -35,18 +35,26 @@ class Examples:
         """Numbers of the images in the named splits."""
         return np.flatnonzero(self.split.isin(names))
 
-    def training_batches(self, *, batch_size: int, epochs: int, seed: int) -> tuple[tf.data.Dataset, int]:
+    def steps(self, batch_size: int) -> int:
+        """Training batches an epoch."""
+        return -(-len(self.rows("train")) // batch_size)
+
+    def training_batches(
+        self, *, batch_size: int, epochs: int, seed: int, first_epoch: int = 0, first_step: int = 0
+    ) -> tf.data.Dataset:
         """Batches of all epochs in one dataset, each epoch in an order of its own that (seed, epoch) decides.
 
-        An epoch's order does not depend on the epochs before it, so a training may start at any of them.
+        An epoch's order does not depend on the epochs before it, so a training may start at any step of any of them.
 
         Args:
             batch_size: Images a batch; an epoch's last batch may be smaller.
             epochs: Number of epochs.
             seed: Seed of the order.
+            first_epoch: The epoch to start in, from 0.
+            first_step: The batch of that epoch to start with, from 0.
 
         Returns:
-            Dataset of (uint8 (batch, side, side, 3), int32 (batch,)), and its batches an epoch.
+            Dataset of (uint8 (batch, side, side, 3), int32 (batch,)).
         """
         rows = self.rows("train")
 
@@ -55,7 +63,8 @@ class Examples:
             order = tf.random.experimental.stateless_shuffle(tf.constant(rows), seed=key)
             return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
-        return self._gathered(tf.data.Dataset.range(epochs).flat_map(epoch_order)), -(-len(rows) // batch_size)
+        batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_order)
+        return self._gathered(batches.skip(first_step))  # numbers only: the images of these batches are not read
 
     def evaluation_batches(self, *names: str, batch_size: int) -> tf.data.Dataset:
         """Batches of the images in the named splits, once, in order. Shapes as in `training_batches`."""

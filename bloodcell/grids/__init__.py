@@ -38,8 +38,8 @@ def load_grid(name: str) -> GridConfig:
         text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     else:
         raise GridError(
-            f"grid is {name!r}{suggestion(name, grid_names())}; accepted are {', '.join(grid_names())}, or the path of a "
-            ".yaml file",
+            f"grid is {name!r}{suggestion(name, grid_names())}; accepted are {', '.join(grid_names())}, "
+            "or the path of a .yaml file",
             remedy="choose one of these, or write the path with its ending",
         )
     try:

@@ -62,6 +62,9 @@ class Store(Protocol):
             CorruptObjectError: The bytes are not those that were written, where the store can tell.
         """
 
+    def delete(self, name: str) -> None:
+        """Remove the object, if it is there."""
+
     def list(self, prefix: str) -> Iterator[str]:
         """Names of the objects that start with `prefix`, which ends in `/`, in lexical order."""
 

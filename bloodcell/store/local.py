@@ -70,6 +70,11 @@ class LocalStore:
         ):
             shutil.copyfileobj(original, file)
 
+    def delete(self, name: str) -> None:
+        """Remove the file."""
+        with storage_errors(name, self.url, "BLOODCELL_STORE"):
+            self._path(name).unlink(missing_ok=True)
+
     def list(self, prefix: str) -> Iterator[str]:
         """Names below `prefix`, in lexical order."""
         with self._reading(prefix):

@@ -125,6 +125,11 @@ class S3Store:
                 finish(self._transfers.download(self._bucket, self._key(name), file, subscribers=[watcher]))
             self._check(name, sha256_of(path), head["Metadata"])
 
+    def delete(self, name: str) -> None:
+        """Remove the object."""
+        with self._errors(name):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
     def list(self, prefix: str) -> Iterator[str]:
         """Names below `prefix`, in lexical order whatever the server's is."""
         above = f"{self._prefix}/" if self._prefix else ""

@@ -91,14 +91,40 @@ class Transcript:
             self._tail.append(text)
             self._on_log(text)
 
+    @property
+    def tail(self) -> Sequence[str]:
+        """The last lines that were not events."""
+        return tuple(self._tail)
+
     def exit(self, code: int) -> Exit:
         """How the experiment ended, given its exit code."""
-        return Exit(code, self._failure, tuple(self._tail))
+        return Exit(code, self._failure, self.tail)
 
 
 def stopped() -> StoppedError:
     """The error of an experiment that was asked to stop, or never started for that reason."""
     return StoppedError("the experiment was stopped before its end", remedy="run again; finished experiments are kept")
+
+
+def stopped_from_outside() -> BloodcellError:
+    """The error of an experiment that was asked to stop by nobody of this grid run: by a host that goes down, say."""
+    return TransientError(
+        "the experiment was stopped from outside; its training is saved", remedy="run again: it goes on from there"
+    )
+
+
+def hung(seconds: float, tail: Sequence[str]) -> BloodcellError:
+    """The error of an experiment that said nothing for too long.
+
+    Args:
+        seconds: How long that is.
+        tail: Last lines of its log.
+    """
+    last = f"; its last line: {tail[-1]}" if tail else ""
+    return TransientError(
+        f"the experiment said nothing for {seconds:.0f} s, was taken for hung, and stopped{last}",
+        remedy="run again: it goes on from its last checkpoint; raise BLOODCELL_STALL_LIMIT where a step takes longer",
+    )
 
 
 def over_time(limit: float) -> BloodcellError:
@@ -123,7 +149,7 @@ def error_of(exit_: Exit) -> BloodcellError | None:
     if exit_.failure is not None:
         return error(exit_.failure.problem, remedy=exit_.failure.remedy)
     if exit_.code in (StoppedError.exit_code, -signal.SIGTERM):
-        return stopped()
+        return stopped_from_outside()
     if exit_.code < 0:
         return _killed(-exit_.code)
     return error(
@@ -135,8 +161,9 @@ def error_of(exit_: Exit) -> BloodcellError | None:
 def _killed(number: int) -> BloodcellError:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     if number == signal.SIGKILL:
-        return BloodcellError(
+        return TransientError(
             f"the experiment was killed by {name}, most often because memory ran out",
-            remedy="lower batch_size, image_size or BLOODCELL_SLOTS, then run again",
+            remedy="run again: it goes on from its last checkpoint; where it is killed again, lower batch_size, "
+            "image_size or BLOODCELL_SLOTS",
         )
     return BloodcellError(f"the experiment was ended by {name}", remedy="run again; finished experiments are kept")

@@ -10,7 +10,8 @@ from threading import RLock
 from bloodcell.events import Event
 from bloodcell.settings import Settings
 from bloodcell.shapes import ModelShape
-from tasks.runners.base import Exit, Transcript, stopped
+from tasks.runners.base import Exit, Transcript, hung, stopped
+from tasks.runners.watchdog import Watchdog
 
 
 def command(key: str) -> list[str]:
@@ -35,6 +36,8 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
         "BLOODCELL_CACHE": str(settings.cache),
         "BLOODCELL_SLOTS": str(settings.slots),
         "BLOODCELL_THREADS": str(settings.threads_per_experiment),
+        "BLOODCELL_CHECKPOINT_MINUTES": str(settings.checkpoint_minutes),
+        "BLOODCELL_LEASE": str(settings.lease),
         # TensorFlow's banners would drown the progress lines; a user's own choice stands.
         "TF_CPP_MIN_LOG_LEVEL": inherited.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "PYTHONUNBUFFERED": "1",
@@ -80,19 +83,24 @@ class ProcessRunner:
 
     def _follow(self, command: list[str], on_event: Callable[[Event], None], on_log: Callable[[str], None]) -> Exit:
         transcript = Transcript(on_event, on_log)
-        with self._start(command) as child:
+        grace, limit = self._settings.grace, self._settings.stall_limit
+        with self._start(command) as child, Watchdog(limit, lambda: end(child, grace)) as watchdog:
             try:
                 for line in child.stdout or ():
+                    watchdog.hear()
                     transcript.add(line)
             except BaseException:
-                end(child, self._settings.grace)
+                end(child, grace)
                 raise
             finally:
                 with self._lock:
                     self._children.remove(child)
         if child.returncode and self._stopping:
             raise stopped()
-        return transcript.exit(child.returncode)
+        ended = transcript.exit(child.returncode)
+        if child.returncode and watchdog.barked:
+            raise hung(limit, ended.tail)
+        return ended
 
     def stop(self) -> None:
         """End the children: SIGTERM, and SIGKILL after the grace time."""

@@ -78,8 +78,8 @@ def test_one_batch_stands_in_for_all(tmp_path, coloured_folder):
     real = whole_batches(published, pixels(published, 8, tmp_path / "cache"), batch_size=8)
     held = OneBatch(real.images, real.labels, real.split)
     for examples, distinct in ((real, 8), (held, 1)):
-        batches, steps = examples.training_batches(batch_size=8, epochs=1, seed=0)
-        images = [batch.tobytes() for batch, _ in batches.take(steps).as_numpy_iterator()]
+        batches = examples.training_batches(batch_size=8, epochs=1, seed=0).take(examples.steps(8))
+        images = [batch.tobytes() for batch, _ in batches.as_numpy_iterator()]
         assert (len(images), len(set(images))) == (8, distinct)
         assert len(list(examples.evaluation_batches("validation", batch_size=32))) == 1
 

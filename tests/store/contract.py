@@ -90,6 +90,14 @@ class StoreContract:
         del caught
         gc.collect()  # botocore leaves the reply that it was reading to this, and the next test must not find it
 
+    def test_what_is_deleted_is_gone_and_nothing_else(self, store: Store):
+        for name in ("a/b", "a/b.json", "a/c"):
+            store.write(name, b"")
+        store.delete("a/b")
+        store.delete("a/b")  # once more, and nothing happens
+        assert list(store.list("a/")) == ["a/b.json", "a/c"]
+        assert store.create("a/b", b"anew")
+
     def test_names_are_listed_in_order_below_the_prefix_alone(self, store: Store):
         for name in ["a/c/2", "a/b", "a/c/10", "ab/x", "b"]:
             store.write(name, b"")

@@ -105,6 +105,28 @@ def test_stop_ends_the_children_and_starts_no_more(settings, script, on_sigterm,
     assert pids.empty()
 
 
+SILENT = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.{}); print('last words', flush=True); time.sleep(600)"
+)
+
+
+@pytest.mark.parametrize("on_sigterm", ["SIG_DFL", "SIG_IGN"])
+def test_one_that_falls_silent_is_stopped_to_be_tried_again(settings, script, on_sigterm):
+    script(SILENT.format(on_sigterm))
+    began = time.monotonic()
+    with pytest.raises(
+        TransientError, match="said nothing for 2 s, was taken for hung, and stopped; its last line: last"
+    ):
+        run(settings.model_copy(update={"grace": 1, "stall_limit": 2}))
+    assert 2 < time.monotonic() - began < 12
+
+
+def test_one_that_goes_on_talking_is_not_stopped(settings, script):
+    script("import time\nfor word in range(8): print(word, flush=True); time.sleep(0.5)")
+    ended, _, lines = run(settings.model_copy(update={"stall_limit": 3}))
+    assert (ended.code, len(lines)) == (0, 8)
+
+
 @pytest.mark.parametrize(
     ("ended", "kind", "said"),
     [
@@ -114,9 +136,9 @@ def test_stop_ends_the_children_and_starts_no_more(settings, script, on_sigterm,
         (Exit(75), TransientError, "exit code 75: it printed nothing"),
         (Exit(1, tail=("Traceback", "ValueError: x")), BloodcellError, "exit code 1: ValueError: x"),
         (Exit(1), BloodcellError, "exit code 1: it printed nothing"),
-        (Exit(-9), BloodcellError, "killed by SIGKILL, most often because memory ran out"),
-        (Exit(143), StoppedError, "stopped before its end"),
-        (Exit(-15), StoppedError, "stopped before its end"),
+        (Exit(-9), TransientError, "killed by SIGKILL, most often because memory ran out"),
+        (Exit(143), TransientError, "stopped from outside; its training is saved"),
+        (Exit(-15), TransientError, "stopped from outside"),
         (Exit(-11), BloodcellError, "ended by SIGSEGV"),
         (Exit(-40), BloodcellError, "ended by signal 40"),
     ],

@@ -1,6 +1,5 @@
 """Start a container an experiment, follow it to its end, and leave nothing behind."""
 
-import math
 import os
 import signal
 import time
@@ -21,7 +20,8 @@ from docker.models.containers import Container
 from bloodcell.errors import StoppedError
 from bloodcell.events import Event
 from bloodcell.settings import Settings
-from tasks.runners.base import Exit, GridRunId, Transcript, over_time, stopped
+from tasks.runners.base import Exit, GridRunId, Transcript, stopped
+from tasks.runners.deadlines import Deadlines
 from tasks.runners.docker.errors import (
     engine_errors,
     name_is_taken,
@@ -188,12 +188,11 @@ class DockerRunner:
     def _follow(self, container: Container, transcript: Transcript) -> dict[str, Any]:
         """Read the container's log until the engine says that it has ended; returns its state then."""
         log = LogReader(container)
-        limit = self._settings.time_limit or math.inf
-        began = answered = time.monotonic()
-        over = False
+        deadlines, overdue = Deadlines(self._settings), None
+        answered = time.monotonic()
         while True:
             try:
-                if over or self._stopping.is_set():
+                if overdue or self._stopping.is_set():
                     container.stop(timeout=self._settings.grace)
                 container.reload()
                 lines = log.new_lines()
@@ -206,14 +205,15 @@ class DockerRunner:
                 continue
             answered = time.monotonic()
             for line in lines:
+                deadlines.hear()
                 transcript.add(line)
             if container.status in _ENDED:
                 state: dict[str, Any] = container.attrs["State"]
-                if over and exit_code(state):
-                    raise over_time(limit)
+                if overdue and exit_code(state):
+                    raise overdue
                 return state
-            over = answered - began > limit
-            if not over:
+            overdue = deadlines.passed(transcript.tail)
+            if not overdue:
                 self._stopping.wait(_POLL_SECONDS)
 
     def _remove(self, engine: DockerClient, container_id: str, on_log: Callable[[str], None]) -> None:

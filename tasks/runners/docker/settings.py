@@ -112,6 +112,8 @@ def container_environment(settings: Settings, inherited: Mapping[str, str]) -> d
         "BLOODCELL_CACHE_LIMIT": settings.cache_limit,
         "BLOODCELL_SLOTS": str(settings.slots),
         "BLOODCELL_THREADS": str(settings.threads_per_experiment),
+        "BLOODCELL_CHECKPOINT_MINUTES": str(settings.checkpoint_minutes),
+        "BLOODCELL_LEASE": str(settings.lease),
         "PYTHONUNBUFFERED": "1",
     }
     return {"TF_CPP_MIN_LOG_LEVEL": "2"} | passed | limited | own

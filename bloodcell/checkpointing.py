@@ -1,0 +1,98 @@
+"""Save a training while it runs, and when it is asked to stop."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
+from bloodcell.errors import BloodcellError, StoppedError
+from bloodcell.interruption import Interruption
+from bloodcell.lease import Lease
+
+SIGN_OF_LIFE_SECONDS = 15.0
+"""How often an experiment says that it goes on, where nothing else is to be said."""
+
+
+class Checkpointing:
+    """Writes checkpoints beside the training, one at a time.
+
+    An epoch that ends while one is still being written leaves none of its own: the training does not wait. Nor does it
+    fail where none can be written; the next one may be.
+
+    Args:
+        checkpoints: Where they go.
+        every: Seconds after which a step is followed by one, however long its epoch takes.
+        interruption: Whether to stop.
+        lease: That this process alone trains the experiment.
+        say: Told of what takes a while and of what went wrong.
+        on_progress: Called now and then with the number of the epoch, from 1, and of its step.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        *,
+        every: float,
+        interruption: Interruption,
+        lease: Lease,
+        say: Callable[[str], None],
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._every = every
+        self._interruption = interruption
+        self._lease = lease
+        self._say = say
+        self._on_progress = on_progress
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+        self._saved = self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def on_epoch(self, moment: Moment) -> None:
+        """Save at the end of an epoch."""
+        self._save(moment)
+
+    def on_step(self, moment: Moment) -> None:
+        """After a step: end the training where that is asked for, save it where that is due.
+
+        Raises:
+            StoppedError: It was asked to stop, and is saved.
+            TransientError: Another process has taken the experiment over.
+        """
+        self._lease.check()
+        if self._interruption.requested:
+            self._save_and_stop(moment)
+        now = time.monotonic()
+        if now - self._saved > self._every:
+            self._save(moment)
+        if now - self._told > SIGN_OF_LIFE_SECONDS:
+            self._told = now
+            self._on_progress(moment.epoch + 1, moment.step)
+
+    def _save(self, moment: Moment) -> None:
+        if self._writing is None or self._writing.done():
+            self._saved = time.monotonic()
+            self._writing = self._pool.submit(self._write, moment.copy())
+
+    def _save_and_stop(self, moment: Moment) -> None:
+        self._pool.submit(self._write, moment.copy()).result()  # after the one that is being written
+        raise StoppedError(
+            f"the training was stopped in epoch {moment.epoch + 1}, after step {moment.step} of it",
+            remedy="run again; what is done is kept",
+        )
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        try:
+            self._checkpoints.write(checkpoint)
+        except BloodcellError as error:
+            self._say(f"warning: no checkpoint could be saved: {error.problem}")

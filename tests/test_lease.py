@@ -1,0 +1,148 @@
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.errors import StorageError, TransientError
+from bloodcell.lease import Holder, leased
+from bloodcell.store import LocalStore
+
+SECONDS = 1.0
+
+
+def hold(store, *, is_done=lambda: False, say=lambda sentence: None, seconds=SECONDS):
+    return leased(store, "key", seconds=seconds, is_done=is_done, say=say)
+
+
+def names(store) -> list[str]:
+    return list(store.list("experiments/key/leases/"))
+
+
+@pytest.fixture
+def elsewhere() -> Holder:
+    """A process of another machine."""
+    return Holder.this_process().model_copy(update={"processes": "another", "host": "far"})
+
+
+def held_by(store, holder: Holder, number: int = 1) -> None:
+    artifacts.write_model(store, artifacts.lease("key", f"{number:06}.json"), holder)
+
+
+def test_it_is_there_while_it_is_held_and_gone_after(store):
+    with hold(store) as lease:
+        lease.check()
+        assert names(store) == [artifacts.lease("key", "000001.json")]
+    assert names(store) == []
+
+
+def test_it_is_given_back_by_who_fails(store):
+    with pytest.raises(ZeroDivisionError), hold(store):
+        raise ZeroDivisionError
+    assert names(store) == []
+
+
+def test_one_of_many_has_it_at_a_time(store):
+    inside, most = 0, 0
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with hold(store, seconds=20):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.05)
+            inside -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(12)))
+    assert most == 1
+    assert names(store) == []
+
+
+def test_a_holder_that_falls_silent_is_waited_for_and_then_taken_over(store, elsewhere):
+    held_by(store, elsewhere)
+    said, began = [], time.monotonic()
+    with hold(store, say=said.append):
+        assert time.monotonic() - began > SECONDS
+        assert names(store)[-1] == artifacts.lease("key", "000002.json")
+    assert said[0] == f"another process, {elsewhere.process} on far, trains this experiment: waiting for it"
+    assert names(store) == []
+
+
+def test_a_holder_that_lives_keeps_it_for_longer_than_it_lasts(store):
+    with hold(store):
+        done_at = time.monotonic() + 3 * SECONDS
+        with hold(store, is_done=lambda: time.monotonic() > done_at) as lease:
+            assert lease is None
+    assert time.monotonic() > done_at
+
+
+def test_nothing_is_taken_where_nothing_is_left_to_do(store):
+    with hold(store, is_done=lambda: True) as lease:
+        assert lease is None
+        assert names(store) == []
+
+
+def test_a_holder_of_this_machine_that_was_killed_is_not_waited_for(store):
+    program = (
+        "import os; from bloodcell.lease import leased; from bloodcell.store import open_store\n"
+        f"with leased(open_store({store.url!r}), 'key', seconds=60, is_done=lambda: False, say=print):\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert names(store)
+    began = time.monotonic()
+    with hold(store, seconds=60):
+        assert time.monotonic() - began < 30
+
+
+def test_a_process_id_that_another_process_has_got_is_no_sign_of_life():
+    here = Holder.this_process()
+    assert not here.has_ended
+    assert here.model_copy(update={"started": here.started - 1}).has_ended
+    assert not here.model_copy(update={"started": here.started - 1, "processes": ""}).has_ended
+    assert here.process == os.getpid()
+
+
+def test_who_was_taken_over_is_told(store, elsewhere):
+    with hold(store) as lease:
+        held_by(store, elsewhere, 2)
+        deadline = time.monotonic() + 10 * SECONDS
+        while not lease.is_lost:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(TransientError, match="taken over by another process"):
+            lease.check()
+    assert names(store) == [artifacts.lease("key", "000002.json")]  # the other's stays
+
+
+def test_a_lease_that_cannot_be_read_runs_out(store):
+    store.write(artifacts.lease("key", "000007.json"), b"{")
+    with hold(store):
+        assert names(store)[-1] == artifacts.lease("key", "000008.json")
+
+
+def test_a_store_that_fails_meanwhile_loses_nothing(store, monkeypatch):
+    with hold(store) as lease:
+        failing = [True]
+        write = LocalStore.write
+
+        def fail(self, name, data):
+            if failing:
+                failing.append(True)
+                raise StorageError("gone", remedy="wait")
+            write(self, name, data)
+
+        monkeypatch.setattr(LocalStore, "write", fail)
+        while len(failing) < 3:
+            time.sleep(0.05)
+        failing.clear()
+        before = store.read(names(store)[0])
+        deadline = time.monotonic() + 10 * SECONDS
+        while store.read(names(store)[0]) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        lease.check()
