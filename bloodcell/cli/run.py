@@ -24,7 +24,8 @@ def run(key: str) -> None:
     interruption.listen()
     try:
         settings = load_settings()
-        store = open_store(settings.store, progress=TransferSteps())
+        # Whoever planned the experiment has seen the bucket: it wrote config.json there.
+        store = open_store(settings.store, progress=TransferSteps(), seen=True)
         artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
 
         try:

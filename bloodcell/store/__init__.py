@@ -10,13 +10,14 @@ from bloodcell.store.local import LocalStore
 __all__ = ["AT_ONCE", "LocalStore", "Progress", "Store", "open_store"]
 
 
-def open_store(url: str, *, progress: Progress | None = None) -> Store:
+def open_store(url: str, *, progress: Progress | None = None, seen: bool = False) -> Store:
     """The store at `url`. Nothing is read or written yet.
 
     Args:
         url: `file://<folder>`, absolute or relative to the working folder, or `s3://<bucket>/<prefix>`; the prefix may
             be left out.
         progress: Told of the bytes that go to or come from a bucket.
+        seen: Whether the bucket is known to have been there: one that is not there now is waited for, then.
 
     Raises:
         ConfigError: The URL is not accepted, or the AWS_ variables are not.
@@ -29,7 +30,7 @@ def open_store(url: str, *, progress: Progress | None = None) -> Store:
         from bloodcell.store.s3 import S3Store
         from bloodcell.store.s3_client import s3_client
 
-        return S3Store(bucket, prefix, s3_client(), progress=progress)
+        return S3Store(bucket, prefix, s3_client(), progress=progress, seen=seen)
     shown = re.sub("//.*@", "//…@", url)
     raise ConfigError(
         f"store URL is {shown!r}; accepted are file://<folder> and s3://<bucket>/<prefix>, credentials apart",

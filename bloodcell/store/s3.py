@@ -2,28 +2,28 @@
 
 import hashlib
 import io
+import itertools
 import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError
 from s3transfer.manager import TransferConfig, TransferManager
-from s3transfer.utils import S3_RETRYABLE_DOWNLOAD_ERRORS
 
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 from bloodcell.files import sha256_of, storage_errors, whole_file
 from bloodcell.store.base import WEEK, Progress, parts_of
 from bloodcell.store.s3_client import TRANSFER_THREADS
 from bloodcell.store.s3_errors import code_of, s3_errors
+from bloodcell.store.s3_patience import PATIENCE, Patience
+from bloodcell.store.s3_requests import Found, get, keys, look
 from bloodcell.store.s3_transfers import Watcher, finish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 PART_SIZE = 8 * 2**20
 """Bytes of a part; what is larger travels in parts at once. S3 takes no less than 5 MiB."""
@@ -31,12 +31,15 @@ PART_SIZE = 8 * 2**20
 _SHA256 = "sha256"
 """Name of the metadata."""
 
+T = TypeVar("T")
+
 
 class S3Store:
     """A store in a bucket.
 
     Each object carries its SHA-256 as metadata, which every server keeps, and is checked against it when it is read;
-    one that another tool put there without is taken as it is.
+    one that another tool put there without is taken as it is. What fails for a reason that may pass is tried again, as
+    `Patience` says.
 
     Args:
         bucket: The bucket, which exists.
@@ -44,6 +47,8 @@ class S3Store:
         client: From `s3_client`.
         part_size: Bytes of a part of a large object.
         progress: Told of every upload and download.
+        seen: Whether the bucket is known to have been there.
+        patience: Seconds for which a bucket that was there is waited for.
     """
 
     def __init__(
@@ -54,13 +59,15 @@ class S3Store:
         *,
         part_size: int = PART_SIZE,
         progress: Progress | None = None,
+        seen: bool = False,
+        patience: float = PATIENCE,
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix.strip("/")
         self._client = client
         self._progress = progress
         self._endpoint = client.meta.endpoint_url.rpartition("@")[2]  # no message may show a password
-        self._bucket_exists = False  # as far as is known
+        self._patience = Patience(patience, seen=seen)
         self._transfers = TransferManager(
             client,
             TransferConfig(
@@ -68,6 +75,7 @@ class S3Store:
                 multipart_chunksize=part_size,
                 max_request_concurrency=TRANSFER_THREADS,
                 max_io_queue_size=100,  # chunks of 256 KiB that wait for the disk; 1000 by default
+                num_download_attempts=3,  # 5 by default, and each waits for a silent server
             ),
         )
 
@@ -79,51 +87,34 @@ class S3Store:
     def exists(self, name: str) -> bool:
         """Whether the object is there."""
         try:
-            self._head(name)
+            self._attempt(name, lambda: self._look(name))
         except ObjectNotFoundError:
             return False
         return True
 
     def read(self, name: str) -> bytes:
         """The object's bytes, checked."""
-        with self._errors(name):
-            data, metadata = self._get(self._key(name))
-        self._check(name, hashlib.sha256(data).hexdigest(), metadata)
-        return data
+        return self._attempt(name, lambda: self._read(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Write the object, in parts where it is large."""
-        self._send(io.BytesIO(data), name, hashlib.sha256(data).hexdigest())
+        self._send(lambda: io.BytesIO(data), name, hashlib.sha256(data).hexdigest())
 
     def create(self, name: str, data: bytes) -> bool:
         """Write the object unless it is there, by a conditional write: the server decides."""
         digest = hashlib.sha256(data).hexdigest()
-        with self._errors(name):
-            try:
-                self._client.put_object(
-                    Bucket=self._bucket, Key=self._key(name), Body=data, IfNoneMatch="*", **_description(name, digest)
-                )
-            except ClientError as error:
-                if code_of(error) != "PreconditionFailed":
-                    raise
-                # Where the reply to a first attempt was lost, the second one meets what the first has written.
-                tried_again = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-                return tried_again and self._head(name)["Metadata"].get(_SHA256) == digest
-        return True
+        tries = itertools.count()
+        return self._attempt(name, lambda: self._create(name, data, digest, tried=next(tries) > 0))
 
     def upload(self, source: Path, name: str) -> None:
         """Write the object from a file, in parts where it is large."""
         with storage_errors(source.name, str(source.parent), "BLOODCELL_CACHE"):
-            self._send(str(source), name, sha256_of(source))
+            self._send(lambda: str(source), name, sha256_of(source))
 
     def download(self, name: str, target: Path) -> None:
         """Write the object to a file, in parts where it is large, checked before the file appears."""
-        head = self._head(name)
-        watcher = Watcher(name, self._progress, size=head["ContentLength"], etag=head["ETag"])
         with storage_errors(target.name, str(target.parent), "BLOODCELL_CACHE"), whole_file(target) as path:
-            with self._errors(name), path.open("wb") as file:
-                finish(self._transfers.download(self._bucket, self._key(name), file, subscribers=[watcher]))
-            self._check(name, sha256_of(path), head["Metadata"])
+            self._attempt(name, lambda: self._fetch(name, path))
 
     def delete(self, name: str) -> None:
         """Remove the object."""
@@ -133,13 +124,9 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[str]:
         """Names below `prefix`, in lexical order whatever the server's is."""
         above = f"{self._prefix}/" if self._prefix else ""
-        with self._errors(prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=f"{self._key(prefix)}/"
-            )
-            keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
         # A key that ends in a slash is what consoles leave for an empty folder.
-        yield from sorted(key.removeprefix(above) for key in keys if not key.endswith("/"))
+        found = self._attempt(prefix, lambda: keys(self._client, self._bucket, f"{self._key(prefix)}/"))
+        yield from sorted(key.removeprefix(above) for key in found if not key.endswith("/"))
 
     def link(self, name: str, *, lasting: timedelta = WEEK) -> str:
         """A signed URL, at which a browser shows text instead of saving it."""
@@ -157,47 +144,56 @@ class S3Store:
         return "/".join((*filter(None, (self._prefix,)), *parts_of(name)))
 
     def _errors(self, name: str) -> AbstractContextManager[None]:
-        return s3_errors(self.url, name, self._endpoint)
+        return s3_errors(self.url, name, self._endpoint, seen=self._patience.seen)
 
-    def _head(self, name: str) -> "HeadObjectOutputTypeDef":
-        with self._errors(name):
-            try:
-                return self._client.head_object(Bucket=self._bucket, Key=self._key(name))
-            except ClientError as error:
-                self._raise_explained(error, self._key(name))
-                raise
+    def _attempt(self, name: str, action: Callable[[], T]) -> T:
+        def attempt() -> T:
+            with self._errors(name):
+                return action()
 
-    def _raise_explained(self, error: ClientError, key: str) -> None:
-        """Raise what a GET says where HEAD's reply, which has no body, leaves open what is missing or denied."""
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or (status == HTTPStatus.NOT_FOUND and self._bucket_exists):
-            return
+        return self._patience.attempt(attempt)
+
+    def _look(self, name: str) -> Found:
+        return look(self._client, self._bucket, self._key(name))
+
+    def _read(self, name: str) -> bytes:
+        data, metadata = get(self._client, self._bucket, self._key(name))
+        self._check(name, hashlib.sha256(data).hexdigest(), metadata)
+        return data
+
+    def _fetch(self, name: str, path: Path) -> None:
+        found = self._look(name)
+        watcher = Watcher(name, self._progress, size=found.size, etag=found.etag)
+        with path.open("wb") as file:
+            finish(self._transfers.download(self._bucket, self._key(name), file, subscribers=[watcher]))
+        self._check(name, sha256_of(path), found.metadata)
+
+    def _create(self, name: str, data: bytes, digest: str, *, tried: bool) -> bool:
         try:
-            self._client.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")["Body"].close()
-        except self._client.exceptions.NoSuchKey:
-            self._bucket_exists = True  # so that the next miss needs no second request
-            raise
-
-    def _get(self, key: str, attempts: int = 3) -> tuple[bytes, Mapping[str, str]]:
-        reply = self._client.get_object(Bucket=self._bucket, Key=key)
-        try:
-            return reply["Body"].read(), reply["Metadata"]
-        except S3_RETRYABLE_DOWNLOAD_ERRORS:  # cut short; botocore tries again only what has no reply at all
-            if attempts == 1:
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._key(name), Body=data, IfNoneMatch="*", **_description(name, digest)
+            )
+        except ClientError as error:
+            if code_of(error) != "PreconditionFailed":
                 raise
-            return self._get(key, attempts - 1)
+            # Where the reply to an earlier try was lost, this one meets what that one has written.
+            tried = tried or error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+            return tried and self._look(name).metadata.get(_SHA256) == digest
+        return True
 
-    def _send(self, source: str | BinaryIO, name: str, digest: str) -> None:
-        with self._errors(name):
+    def _send(self, source: "Callable[[], str | BinaryIO]", name: str, digest: str) -> None:
+        def send() -> None:
             finish(
                 self._transfers.upload(
-                    source,
+                    source(),
                     self._bucket,
                     self._key(name),
                     extra_args=_description(name, digest),
                     subscribers=[Watcher(name, self._progress)],
                 )
             )
+
+        self._attempt(name, send)
 
     def _check(self, name: str, received: str, metadata: Mapping[str, str]) -> None:
         recorded = metadata.get(_SHA256, received)

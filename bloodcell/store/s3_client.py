@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TRANSFER_THREADS = 8
 """Parts of large objects that a store moves at once."""
 
+READ_TIMEOUT = 30.0
+"""Seconds without a byte after which a server counts as silent."""
+
 _CALLERS = 256
 """Threads beside them that may each have a request of their own: one an experiment, of a work pool's largest window.
 
@@ -28,12 +31,15 @@ _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 _making = Lock()  # boto3 makes clients one at a time; made, they are safe to share
 
 
-def s3_client() -> "S3Client":
+def s3_client(*, read_timeout: float = READ_TIMEOUT) -> "S3Client":
     """The client for the environment as it is now.
 
     Endpoint, credentials, profile and CA bundle are botocore's own AWS_ variables and files. So is the style of
     address: the bucket stands in the path where an endpoint is set (a plain host has no DNS name a bucket), and in the
     host name at AWS; `s3 = addressing_style = virtual` in the profile changes that. Without a region it is us-east-1.
+
+    Args:
+        read_timeout: Seconds without a byte after which a server counts as silent.
 
     Raises:
         ConfigError: A variable or file is not accepted.
@@ -47,7 +53,7 @@ def s3_client() -> "S3Client":
     environment = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
     try:
         with _making:
-            return _client(environment, os.getpid())
+            return _client(environment, os.getpid(), read_timeout)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(
             f"the AWS_ variables and files make no S3 client: {error}",
@@ -56,10 +62,10 @@ def s3_client() -> "S3Client":
 
 
 @lru_cache(maxsize=8)
-def _client(environment: frozenset[tuple[str, str]], process: int) -> "S3Client":  # noqa: ARG001 - both are the key
-    """A new client; a forked child must not share its parent's connections."""
+def _client(environment: frozenset[tuple[str, str]], process: int, read_timeout: float) -> "S3Client":  # noqa: ARG001
+    """A new client; all of it is the key, as a forked child must not share its parent's connections."""
     region = os.environ.get("AWS_REGION") or None  # what AWS documents, and botocore does not read
-    client = boto3.session.Session(region_name=region).client("s3", config=_config())
+    client = boto3.session.Session(region_name=region).client("s3", config=_config(read_timeout))
     client.meta.events.register_first("before-endpoint-resolution.s3", _name_the_region)
     return client
 
@@ -69,15 +75,16 @@ def _name_the_region(context: dict[str, Any], **_: Any) -> None:
     context["use_global_endpoint"] = False
 
 
-def _config() -> Config:
+def _config(read_timeout: float) -> Config:
     # Since 2025 botocore adds a CRC32 to every upload, in a form that Ceph and others refuse; SHA-256 is checked from
     # end to end anyway. A bucket with Object Lock demands the CRC32: there a user sets the variable to when_supported.
     chosen = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION")
     return Config(
         signature_version="s3v4",  # botocore's default for links is version 2, which newer servers refuse
-        retries={"mode": "standard", "total_max_attempts": 4},  # a server that is down is told within 7 s
+        # A server that refuses is told within a second, one that throttles within 7 s, a silent one after 4 timeouts.
+        retries={"mode": "standard", "total_max_attempts": 4},
         connect_timeout=5,  # seconds, as the next
-        read_timeout=60,
+        read_timeout=read_timeout,
         tcp_keepalive=True,
         max_pool_connections=TRANSFER_THREADS + _CALLERS,
         request_checksum_calculation=None if chosen else "when_required",

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
 from s3transfer import exceptions as s3transfer
 from urllib3.exceptions import HTTPError
 
@@ -15,7 +16,7 @@ from bloodcell.errors import (
     StorageFullError,
     StoragePermissionError,
 )
-from bloodcell.store.s3_meanings import BUSY, CODES, EXCEPTIONS, UNREACHABLE, Meaning
+from bloodcell.store.s3_meanings import BUSY, CODES, EXCEPTIONS, UNREACHABLE, VANISHED, Meaning
 
 _OPENINGS: dict[type[BloodcellError], str] = {
     StoragePermissionError: "no permission for",
@@ -24,31 +25,37 @@ _OPENINGS: dict[type[BloodcellError], str] = {
 
 
 @contextmanager
-def s3_errors(url: str, name: str, endpoint: str) -> Iterator[None]:
+def s3_errors(url: str, name: str, endpoint: str, *, seen: bool = False) -> Iterator[None]:
     """Turn the errors of S3 and botocore into the project's.
 
     Args:
         url: The store's.
         name: The object, or the prefix of those that are listed.
         endpoint: The server's URL.
+        seen: Whether the bucket is known to have been there.
     """
     try:
         yield
     except s3transfer.RetriesExceededError as error:
-        raise _translation(error.last_exception, url, name, endpoint) from error
+        raise _translation(error.last_exception, url, name, endpoint, seen=seen) from error
     except (
         botocore.BotoCoreError,
         botocore.ClientError,
         s3transfer.S3DownloadFailedError,
         s3transfer.S3ValidationError,
         HTTPError,
+        ConnectionError,
+        ResponseParserError,
+        TimeoutError,
     ) as error:
-        raise _translation(error, url, name, endpoint) from error
+        raise _translation(error, url, name, endpoint, seen=seen) from error
 
 
-def _translation(error: BaseException, url: str, name: str, endpoint: str) -> BloodcellError:
+def _translation(error: BaseException, url: str, name: str, endpoint: str, *, seen: bool) -> BloodcellError:
     if isinstance(error, botocore.ClientError):
         label, meaning = code_of(error), _meaning_of_reply(error)
+        if label == "NoSuchBucket" and seen:
+            meaning = VANISHED
     else:
         label, meaning = type(error).__name__, _meaning_of_exception(error)
     if meaning.error is ObjectNotFoundError:

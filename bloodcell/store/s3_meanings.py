@@ -6,6 +6,7 @@ No message quotes a credential: what the server or botocore says is repeated onl
 from typing import NamedTuple
 
 from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
 from s3transfer import exceptions as s3transfer
 from urllib3.exceptions import HTTPError
 
@@ -38,9 +39,15 @@ _UNKNOWN_KEY = Meaning(
     "the server does not know the access key",
     "correct AWS_ACCESS_KEY_ID or AWS_PROFILE, or AWS_ENDPOINT_URL where the key is another server's",
 )
+# The next try may find fresh ones: what fetches credentials, or writes ~/.aws/credentials, has renewed them by then.
 _EXPIRED = Meaning(
+    TransientError,
+    "the temporary credentials have expired",
+    "fetch new ones, or name by AWS_PROFILE a role or a `credential_process`, which renews them; run again",
+)
+_BAD_TOKEN = Meaning(
     StoragePermissionError,
-    "the session token has expired or is not valid",
+    "the session token is not valid",
     "fetch new temporary credentials and set AWS_SESSION_TOKEN with them; unset it for a lasting key",
 )
 _REGION = Meaning(
@@ -48,7 +55,10 @@ _REGION = Meaning(
     "the bucket is in another region",
     "set AWS_REGION to the bucket's, and AWS_ENDPOINT_URL to its server",
 )
-_CLOCK = Meaning(StorageError, "this machine's clock is not the server's", "set the clock, by NTP for instance")
+# A machine that slept, or has just started, sets its clock within minutes; and the clock at fault may be the server's.
+_CLOCK = Meaning(
+    TransientError, "this machine's clock is not the server's", "set the clock, by NTP for instance, and run again"
+)
 _FULL = Meaning(
     StorageFullError,
     "the server has no space left, or a quota is used up",
@@ -59,7 +69,17 @@ BUSY = Meaning(
     "the server is overloaded, or failed",
     "run again later; look at the server's log where it is your own",
 )
+_GARBLED = Meaning(
+    TransientError,
+    "request or reply was garbled or cut short on its way",
+    "run again; check the network, and any proxy",
+)
 _MEANWHILE = Meaning(TransientError, "the object was written or deleted meanwhile", "run again")
+VANISHED = Meaning(
+    TransientError,
+    "the bucket was there, and is gone",
+    "find out what has become of it, or whether AWS_ENDPOINT_URL is another server's here; run again when it is back",
+)
 UNREACHABLE = Meaning(
     TransientError, "the server cannot be reached", "check that it runs, the network, and AWS_ENDPOINT_URL; run again"
 )
@@ -89,7 +109,7 @@ CODES: dict[str, Meaning] = {
         "correct AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
     ),
     "ExpiredToken": _EXPIRED,
-    "InvalidToken": _EXPIRED,
+    "InvalidToken": _BAD_TOKEN,
     "TokenRefreshRequired": _EXPIRED,
     "301": _REGION,
     "PermanentRedirect": _REGION,
@@ -117,8 +137,9 @@ CODES: dict[str, Meaning] = {
     "TooManyRequests": BUSY,
     "RequestLimitExceeded": BUSY,
     "RequestTimeout": BUSY,
-    "BadDigest": BUSY,
-    "IncompleteBody": BUSY,
+    "BadDigest": _GARBLED,
+    "XAmzContentSHA256Mismatch": _GARBLED,
+    "IncompleteBody": _GARBLED,
     "ConditionalRequestConflict": _MEANWHILE,
     "OperationAborted": _MEANWHILE,
     "PreconditionFailed": _MEANWHILE,
@@ -149,6 +170,7 @@ EXCEPTIONS: dict[type[Exception], Meaning] = {
     botocore.ConnectionError: UNREACHABLE,
     botocore.HTTPClientError: UNREACHABLE,
     botocore.IncompleteReadError: UNREACHABLE,
+    ResponseParserError: _GARBLED,
     HTTPError: UNREACHABLE,  # of urllib3: TLS that breaks while a reply is read
     ConnectionError: UNREACHABLE,
     TimeoutError: UNREACHABLE,

@@ -1,0 +1,53 @@
+"""Single requests of a bucket, as a store makes them of boto3's client."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import ClientError
+from s3transfer.utils import S3_RETRYABLE_DOWNLOAD_ERRORS
+
+from bloodcell.store.s3_errors import code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Found(NamedTuple):
+    """What is known of an object without its bytes."""
+
+    size: int
+    etag: str
+    metadata: Mapping[str, str]
+
+
+def look(client: "S3Client", bucket: str, key: str) -> Found:
+    """Ask for the first byte: a reply to HEAD has no body, and cannot tell a missing object from a missing bucket."""
+    try:
+        reply = client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+    except ClientError as error:
+        if code_of(error) != "InvalidRange":
+            raise
+        head = client.head_object(Bucket=bucket, Key=key)  # it is empty
+        return Found(head["ContentLength"], head["ETag"], head["Metadata"])
+    with closing(reply["Body"]) as body:
+        body.read(1)  # all there is, so that the connection is free for the next request
+    size = reply.get("ContentRange", "").rpartition("/")[2] or reply["ContentLength"]
+    return Found(int(size), reply["ETag"], reply["Metadata"])
+
+
+def get(client: "S3Client", bucket: str, key: str, attempts: int = 3) -> tuple[bytes, Mapping[str, str]]:
+    """An object's bytes and metadata."""
+    reply = client.get_object(Bucket=bucket, Key=key)
+    try:
+        return reply["Body"].read(), reply["Metadata"]
+    except S3_RETRYABLE_DOWNLOAD_ERRORS:  # cut short; botocore tries again only what has no reply at all
+        if attempts == 1:
+            raise
+        return get(client, bucket, key, attempts - 1)
+
+
+def keys(client: "S3Client", bucket: str, prefix: str) -> list[str]:
+    """Keys that start so, in the server's order."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", ())]
