@@ -1,6 +1,8 @@
 """The S3 client of this process, made once from the AWS_ variables and files and shared by its threads."""
 
+import hashlib
 import os
+from base64 import b64encode
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ A bound, not a cost: a connection is opened when a thread finds none free.
 """
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+_CHECKSUMS = "AWS_REQUEST_CHECKSUM_CALCULATION"
 
 _making = Lock()  # boto3 makes clients one at a time; made, they are safe to share
 
@@ -67,6 +71,9 @@ def _client(environment: frozenset[tuple[str, str]], process: int, read_timeout:
     region = os.environ.get("AWS_REGION") or None  # what AWS documents, and botocore does not read
     client = boto3.session.Session(region_name=region).client("s3", config=_config(read_timeout))
     client.meta.events.register_first("before-endpoint-resolution.s3", _name_the_region)
+    if not os.environ.get(_CHECKSUMS):
+        for upload in ("PutObject", "UploadPart"):
+            client.meta.events.register(f"before-call.s3.{upload}", _add_md5)
     return client
 
 
@@ -75,10 +82,23 @@ def _name_the_region(context: dict[str, Any], **_: Any) -> None:
     context["use_global_endpoint"] = False
 
 
+def _add_md5(params: dict[str, Any], **_: Any) -> None:
+    """Have the server check what arrives, by the one checksum that all of them know; damaged bytes would lie there."""
+    body, digest = params["body"], hashlib.md5(usedforsecurity=False)
+    if isinstance(body, bytes):
+        digest.update(body)
+    else:
+        start = body.tell()
+        while chunk := body.read(2**20):
+            digest.update(chunk)
+        body.seek(start)
+    params["headers"]["Content-MD5"] = b64encode(digest.digest()).decode()
+
+
 def _config(read_timeout: float) -> Config:
     # Since 2025 botocore adds a CRC32 to every upload, in a form that Ceph and others refuse; SHA-256 is checked from
     # end to end anyway. A bucket with Object Lock demands the CRC32: there a user sets the variable to when_supported.
-    chosen = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION")
+    chosen = os.environ.get(_CHECKSUMS)
     return Config(
         signature_version="s3v4",  # botocore's default for links is version 2, which newer servers refuse
         # A server that refuses is told within a second, one that throttles within 7 s, a silent one after 4 timeouts.
