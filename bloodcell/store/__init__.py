@@ -28,9 +28,9 @@ def open_store(url: str, *, progress: Progress | None = None, seen: bool = False
     bucket, _, prefix = place.partition("/")
     if scheme == "s3" and bucket and "@" not in bucket:
         from bloodcell.store.s3 import S3Store
-        from bloodcell.store.s3_client import s3_client
+        from bloodcell.store.s3_client import renewed_client, s3_client
 
-        return S3Store(bucket, prefix, s3_client(), progress=progress, seen=seen)
+        return S3Store(bucket, prefix, s3_client(), progress=progress, renew=renewed_client, seen=seen)
     shown = re.sub("//.*@", "//…@", url)
     raise ConfigError(
         f"store URL is {shown!r}; accepted are file://<folder> and s3://<bucket>/<prefix>, credentials apart",

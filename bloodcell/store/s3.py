@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from botocore.exceptions import ClientError
 from s3transfer.manager import TransferConfig, TransferManager
 
-from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
+from bloodcell.errors import CorruptObjectError, ObjectNotFoundError, TransientError
 from bloodcell.files import sha256_of, storage_errors, whole_file
 from bloodcell.store.base import WEEK, Progress, parts_of
 from bloodcell.store.s3_client import TRANSFER_THREADS
-from bloodcell.store.s3_errors import code_of, s3_errors
+from bloodcell.store.s3_errors import code_of, is_expiry, s3_errors
 from bloodcell.store.s3_patience import PATIENCE, Patience
 from bloodcell.store.s3_requests import Found, get, keys, look
 from bloodcell.store.s3_transfers import Watcher, finish
@@ -47,6 +47,7 @@ class S3Store:
         client: From `s3_client`.
         part_size: Bytes of a part of a large object.
         progress: Told of every upload and download.
+        renew: Makes a client with credentials read anew, where those of `client` have expired.
         seen: Whether the bucket is known to have been there.
         patience: Seconds for which a bucket that was there is waited for.
     """
@@ -59,25 +60,18 @@ class S3Store:
         *,
         part_size: int = PART_SIZE,
         progress: Progress | None = None,
+        renew: Callable[[], "S3Client"] | None = None,
         seen: bool = False,
         patience: float = PATIENCE,
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix.strip("/")
-        self._client = client
         self._progress = progress
+        self._renew = renew
+        self._part_size = part_size
         self._endpoint = client.meta.endpoint_url.rpartition("@")[2]  # no message may show a password
         self._patience = Patience(patience, seen=seen)
-        self._transfers = TransferManager(
-            client,
-            TransferConfig(
-                multipart_threshold=part_size,
-                multipart_chunksize=part_size,
-                max_request_concurrency=TRANSFER_THREADS,
-                max_io_queue_size=100,  # chunks of 256 KiB that wait for the disk; 1000 by default
-                num_download_attempts=3,  # 5 by default, and each waits for a silent server
-            ),
-        )
+        self._use(client)
 
     @property
     def url(self) -> str:
@@ -146,10 +140,28 @@ class S3Store:
     def _errors(self, name: str) -> AbstractContextManager[None]:
         return s3_errors(self.url, name, self._endpoint, seen=self._patience.seen)
 
+    def _use(self, client: "S3Client") -> None:
+        self._client = client
+        self._transfers = TransferManager(
+            client,
+            TransferConfig(
+                multipart_threshold=self._part_size,
+                multipart_chunksize=self._part_size,
+                max_request_concurrency=TRANSFER_THREADS,
+                max_io_queue_size=100,  # chunks of 256 KiB that wait for the disk; 1000 by default
+                num_download_attempts=3,  # 5 by default, and each waits for a silent server
+            ),
+        )
+
     def _attempt(self, name: str, action: Callable[[], T]) -> T:
         def attempt() -> T:
-            with self._errors(name):
-                return action()
+            try:
+                with self._errors(name):
+                    return action()
+            except TransientError as error:
+                if self._renew and is_expiry(error.__cause__):
+                    self._use(self._renew())
+                raise
 
         return self._patience.attempt(attempt)
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 TRANSFER_THREADS = 8
 """Parts of large objects that a store moves at once."""
 
-READ_TIMEOUT = 30.0
-"""Seconds without a byte after which a server counts as silent."""
+READ_TIMEOUT = 60.0
+"""Seconds without a byte after which a server counts as silent.
+
+Not less: on a slow link it hears nothing for as long as what the kernel holds of an upload is on its way.
+"""
 
 _CALLERS = 256
 """Threads beside them that may each have a request of their own: one an experiment, of a work pool's largest window.
@@ -63,6 +66,12 @@ def s3_client(*, read_timeout: float = READ_TIMEOUT) -> "S3Client":
             f"the AWS_ variables and files make no S3 client: {error}",
             remedy="correct them, and unset those that are empty; an endpoint is http://<host>:<port>",
         ) from error
+
+
+def renewed_client() -> "S3Client":
+    """A client that has read credentials anew: botocore reads a file once, and knows no end of what it finds there."""
+    _client.cache_clear()
+    return s3_client()
 
 
 @lru_cache(maxsize=8)

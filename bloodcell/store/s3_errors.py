@@ -16,7 +16,7 @@ from bloodcell.errors import (
     StorageFullError,
     StoragePermissionError,
 )
-from bloodcell.store.s3_meanings import BUSY, CODES, EXCEPTIONS, UNREACHABLE, VANISHED, Meaning
+from bloodcell.store.s3_meanings import BUSY, CODES, EXCEPTIONS, EXPIRED, UNREACHABLE, VANISHED, Meaning
 
 _OPENINGS: dict[type[BloodcellError], str] = {
     StoragePermissionError: "no permission for",
@@ -67,6 +67,11 @@ def _translation(error: BaseException, url: str, name: str, endpoint: str, *, se
 def code_of(error: botocore.ClientError) -> str:
     """The code of the server's reply."""
     return error.response["Error"]["Code"]
+
+
+def is_expiry(error: BaseException | None) -> bool:
+    """Whether the server says that temporary credentials are over."""
+    return isinstance(error, botocore.ClientError) and CODES.get(code_of(error)) is EXPIRED
 
 
 def _meaning_of_reply(error: botocore.ClientError) -> Meaning:

@@ -40,7 +40,7 @@ _UNKNOWN_KEY = Meaning(
     "correct AWS_ACCESS_KEY_ID or AWS_PROFILE, or AWS_ENDPOINT_URL where the key is another server's",
 )
 # The next try may find fresh ones: what fetches credentials, or writes ~/.aws/credentials, has renewed them by then.
-_EXPIRED = Meaning(
+EXPIRED = Meaning(
     TransientError,
     "the temporary credentials have expired",
     "fetch new ones, or name by AWS_PROFILE a role or a `credential_process`, which renews them; run again",
@@ -108,9 +108,9 @@ CODES: dict[str, Meaning] = {
         "the secret key does not belong to the access key",
         "correct AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
     ),
-    "ExpiredToken": _EXPIRED,
+    "ExpiredToken": EXPIRED,
     "InvalidToken": _BAD_TOKEN,
-    "TokenRefreshRequired": _EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
     "301": _REGION,
     "PermanentRedirect": _REGION,
     "TemporaryRedirect": _REGION,

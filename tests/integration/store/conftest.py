@@ -1,0 +1,58 @@
+"""The real server's store behind a link that fails.
+
+Patience and timeouts are short here; what is bounded by them is bounded by theirs elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from bloodcell.store.s3 import S3Store
+from bloodcell.store.s3_client import s3_client
+from tests.faults.proxy import FaultProxy
+from tests.faults.uses import PART, Uses
+from tests.store.aws import set_aws
+
+TIMEOUT = 1.0
+PATIENCE = 5.0
+
+
+@pytest.fixture(scope="module")
+def proxy(s3_server) -> Iterator[FaultProxy]:
+    with FaultProxy(s3_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_at(proxy, s3_server, s3_store, monkeypatch) -> Callable[..., S3Store]:
+    """Opens the test's store through the proxy; `s3_store` is the same, without it."""
+    proxy.clear()
+    set_aws(monkeypatch, **s3_server.environment | {"AWS_ENDPOINT_URL": proxy.url})
+    bucket, prefix = s3_store.url.split("/")[2:]
+
+    def open_at(bucket: str = bucket, *, seen: bool = True, patience: float = PATIENCE) -> S3Store:
+        client = s3_client(read_timeout=TIMEOUT)
+        return S3Store(bucket, prefix, client, part_size=PART, seen=seen, patience=patience)
+
+    return open_at
+
+
+@pytest.fixture
+def store(open_at) -> S3Store:
+    return open_at()
+
+
+@pytest.fixture
+def uses(store, s3_store, tmp_path) -> Uses:
+    return Uses(store, s3_store, tmp_path)
+
+
+@pytest.fixture
+def own_bucket(s3_server, monkeypatch) -> Any:
+    """A bucket that the test may delete, as a resource of boto3's, without the proxy."""
+    set_aws(monkeypatch, **s3_server.environment)
+    bucket = boto3.resource("s3", endpoint_url=s3_server.url, region_name="us-east-1").Bucket("vanishing")
+    bucket.create()
+    return bucket
