@@ -17,10 +17,14 @@ NOT_DECIDING = {
     "errors.py",
     "events.py",
     "experiment.py",
+    "checkpointing.py",
+    "checkpoints.py",  # a test holds a resumed training to the bits of one that was not interrupted
     "explanations.py",
     "files.py",
     "formatting.py",
     "gradcam.py",
+    "interruption.py",
+    "lease.py",
     "provenance.py",
     "report/confusion.py",
     "report/diagnostics.py",
@@ -28,6 +32,7 @@ NOT_DECIDING = {
     "report/cells.py",
     "report/plots.py",
     "report/saliency.py",
+    "resumption.py",
     "settings.py",
     "values.py",
     "waiting.py",  # held by a test to the numbers of plain fit

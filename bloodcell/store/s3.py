@@ -112,8 +112,7 @@ class S3Store:
 
     def delete(self, name: str) -> None:
         """Remove the object."""
-        with self._errors(name):
-            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+        self._attempt(name, lambda: self._client.delete_object(Bucket=self._bucket, Key=self._key(name)))
 
     def list(self, prefix: str) -> Iterator[str]:
         """Names below `prefix`, in lexical order whatever the server's is."""
