@@ -382,7 +382,7 @@ def read_model(store: Store, name: str, model: type[ModelT]) -> ModelT:
     """
     try:
         value = json.loads(store.read(name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # lists within lists, thousands deep
         raise CorruptObjectError(
             f"{name} in {store.url} is not JSON", remedy="delete the object and run again"
         ) from error

@@ -1,5 +1,6 @@
 """What an experiment and a grid are: frozen values that refuse unknown fields. No I/O happens here."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -21,6 +22,9 @@ LAST_SEED = 2**31 - 1
 
 MOST_SEEDS = 1000
 """Trainings that a row may have."""
+
+MOST_TRAININGS = 10_000
+"""Trainings that a grid may have: axes multiply out faster than one thinks."""
 
 CHOOSE_TEST = ("split", "test_fraction")
 """The settings that may choose the test images, beside the seed, which rows share."""
@@ -59,6 +63,7 @@ class ExperimentConfig(Frozen):
     weights: str = Field(
         "imagenet",
         min_length=1,
+        max_length=1024,
         description="Start of the backbone: `imagenet` (Keras downloads it), `none` (random), an object of the store "
         "(`weights/<file>`), or a .weights.h5 file of this machine.",
     )
@@ -214,6 +219,12 @@ class GridConfig(Frozen):
             raise ValueError("a grid has either `experiments` (named overrides) or `axes` (values that multiply out)")
         if not (self.experiments or self.axes) or (self.axes and not all(self.axes.values())):
             raise ValueError("the grid has no rows; name at least one experiment, or at least one value an axis")
+        rows = math.prod(map(len, self.axes.values())) if self.axes else len(self.experiments or {})
+        if rows * self.seeds > MOST_TRAININGS:
+            raise ValueError(
+                f"the grid has {rows:,} rows with {self.seeds:,} seeds each; accepted are up to "
+                f"{MOST_TRAININGS:,} trainings. Remove values, or split it into several grids"
+            )
         if any("seed" in fields for _, fields in self._overrides()):
             raise ValueError(
                 "seed is set by a row; a seed is no setting to compare. Write `seeds: 3` for three trainings of each "

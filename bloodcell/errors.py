@@ -24,6 +24,8 @@ sysexits.h (EX_DATAERR, EX_CONFIG, EX_TEMPFAIL, EX_SOFTWARE).
 
 from typing import ClassVar
 
+from bloodcell.printable import printable_lines
+
 
 class BloodcellError(Exception):
     """Base of every error this project raises on purpose.
@@ -36,9 +38,10 @@ class BloodcellError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, problem: str, *, remedy: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.remedy = remedy
+        # A message quotes names and values from elsewhere, and ends in a terminal, a log or the Prefect UI.
+        self.problem = printable_lines(problem)
+        self.remedy = printable_lines(remedy)
+        super().__init__(self.problem)
 
     def __str__(self) -> str:
         return f"{self.problem}\n  Remedy: {self.remedy}"

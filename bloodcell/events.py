@@ -1,9 +1,25 @@
 """Progress as one JSON object a line on stdout: how a container speaks to its runner."""
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from bloodcell.printable import printable_lines
+
+LAST_EPOCH = 10_000
+"""The most epochs that an experiment may have, as `ExperimentConfig.epochs` says."""
+
+Lines = Annotated[str, AfterValidator(printable_lines)]
 
 
 class _Event(BaseModel):
@@ -14,21 +30,28 @@ class Step(_Event):
     """The experiment began a step that may take a while."""
 
     event: Literal["step"] = "step"
-    message: str
+    message: Lines
 
 
 class Epoch(_Event):
     """An epoch ended. Losses are cross-entropies in nats, accuracies fractions; `waiting` is as in EpochRecord."""
 
     event: Literal["epoch"] = "epoch"
-    epoch: int
-    epochs: int
+    epoch: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=LAST_EPOCH)
     loss: float
     accuracy: float
     val_loss: float
     val_accuracy: float
     seconds: float
     waiting: float | None = None
+
+    @model_validator(mode="after")
+    def _is_within_the_training(self) -> Self:
+        # A bar is drawn from it, whose length is the fraction done.
+        if self.epoch > self.epochs:
+            raise ValueError(f"epoch is {self.epoch} of {self.epochs}")
+        return self
 
 
 class Progress(_Event):
@@ -45,25 +68,31 @@ class Window(_Event):
     """A stretch of training that is measured, and not an experiment's."""
 
     event: Literal["window"] = "window"
-    began: float = Field(description="In seconds of the clock that all processes of the machine share.")
-    ended: float = Field(description="By the same clock.")
-    images: int = Field(description="Images trained on.")
-    memory: int = Field(description="The most memory that the process has held so far, in bytes.")
+    began: FiniteFloat = Field(description="In seconds of the clock that all processes of the machine share.")
+    ended: FiniteFloat = Field(description="By the same clock.")
+    images: int = Field(ge=0, description="Images trained on.")
+    memory: int = Field(ge=0, description="The most memory that the process has held so far, in bytes.")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.ended <= self.began:
+            raise ValueError(f"it began at {self.began} and ended at {self.ended}")
+        return self
 
 
 class Done(_Event):
     """The result is in the store."""
 
     event: Literal["done"] = "done"
-    message: str
+    message: Lines
 
 
 class Failure(_Event):
     """The experiment failed; the exit code tells whether it may be tried again."""
 
     event: Literal["error"] = "error"
-    problem: str
-    remedy: str
+    problem: Lines
+    remedy: Lines
 
 
 Event = Step | Epoch | Progress | Window | Done | Failure

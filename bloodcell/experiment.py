@@ -43,7 +43,7 @@ from bloodcell.settings import Settings
 from bloodcell.store import Store
 from bloodcell.training import predict, set_up
 from bloodcell.training_loop import Training
-from bloodcell.weights import fetch_weights
+from bloodcell.weights import check_weights, fetch_weights
 
 
 def run_experiment(store: Store, key: str, settings: Settings, interruption: Interruption) -> None:
@@ -77,6 +77,8 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
     device = set_up(config.seed, settings.threads_per_experiment, settings.gpu_memory)
     info, manifest, examples = _load(store, spec, settings)
     weights = fetch_weights(store, config, settings.cache)
+    if weights is not None:
+        check_weights(weights, config.weights)
     # Keras's download of ImageNet weights is not safe side by side.
     with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext():
         model = build_model(config, len(info.labels), weights)

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.config import ExperimentConfig
-from bloodcell.errors import ObjectNotFoundError
+from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 from bloodcell.files import storage_errors, whole_file
 from bloodcell.store import Store
+from bloodcell.store.base import parts_of
 
 LATEST = "latest"
 """What the newest run is called."""
@@ -123,19 +124,25 @@ def summarize(store: Store, run: PublishedRun) -> Summary:
 
     Raises:
         ObjectNotFoundError: The run is gone.
-        CorruptObjectError: Its grid.json does not validate.
+        CorruptObjectError: Its grid.json does not validate, or its results.csv is none.
     """
     name = artifacts.grid_run(run.grid, run.run_id, "grid.json")
     description = artifacts.read_model(store, name, GridRun)
     done = [row for row in description.rows if row.status != "failed"]
     names = {row.name for row in done}
-    results = store.read(artifacts.grid_run(run.grid, run.run_id, "results.csv")).decode()
+    name = artifacts.grid_run(run.grid, run.run_id, "results.csv")
+    try:
+        best = _best(store.read(name).decode()) if _certainly_tested_alike(done) else None
+    except (ValueError, KeyError, csv.Error) as error:
+        raise CorruptObjectError(
+            f"{name} in {store.url} is no table of results: {error!r}", remedy="run the grid again"
+        ) from error
     return Summary(
         finished=description.finished,
         dataset=description.dataset,
         done=len(names),
         failed=len({row.name for row in description.rows} - names),
-        best=_best(results) if _certainly_tested_alike(done) else None,
+        best=best,
         marks=_marks(description),
     )
 
@@ -185,10 +192,13 @@ def fetch(
         The path of report.html.
 
     Raises:
+        DataError: An object's name leaves the report.
         StorageError: The folder cannot be written.
     """
     root = artifacts.grid_run(run.grid, run.run_id, "")
     names = list(store.list(root))
+    for name in names:
+        parts_of(name)  # a bucket may hold names that climb out of the folder
     target = folder / run.grid / run.run_id
 
     def copy(name: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo, field_validator
@@ -17,6 +18,25 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class _Shown(Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # more digits than Python writes
+            return f"an integer of {x.bit_length():,} bits"
+
+
+_SHOWN = _Shown()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 200
+"""How a value received is shown. What it leaves out it does not look at: a value may be larger than memory as text."""
+
+_NAMED_AT_MOST = 20
+"""Fields that an error explains."""
+
+_LONGEST_MISTAKE = 100
+"""Characters of what may be a misspelt name."""
 
 
 class Frozen(BaseModel):
@@ -58,6 +78,8 @@ def suggestion(received: str, accepted: Iterable[str]) -> str:
     >>> suggestion("mobilnet", ["mobilenet", "vgg16"]), suggestion("x", ["mobilenet"])
     (" (did you mean 'mobilenet'?)", '')
     """
+    if len(received) > _LONGEST_MISTAKE:
+        return ""
     by_lower = {name.lower(): name for name in accepted}
     close = get_close_matches(received.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
@@ -66,16 +88,25 @@ def suggestion(received: str, accepted: Iterable[str]) -> str:
 def explained(refused: ValidationError, model: type[BaseModel]) -> str:
     """Pydantic's report as lines that name the field, the value received and what is accepted."""
     lines = []
-    for item in refused.errors(include_url=False):
-        field = ".".join(map(str, item["loc"]))
+    mistakes = refused.errors(include_url=False)
+    for item in mistakes[:_NAMED_AT_MOST]:
+        field = ".".join(_shortened(str(part)) for part in item["loc"])
+        received = item["input"]
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             fields = model.model_fields if len(item["loc"]) == 1 else ()
             message = f"no such field{suggestion(str(item['loc'][-1]), fields)}"
         elif item["type"] == "literal_error":
             accepted = re.findall(r"'([^']*)'", item["ctx"]["expected"])
-            message = f"{message}; received {item['input']!r}{suggestion(str(item['input']), accepted)}"
+            meant = suggestion(received, accepted) if isinstance(received, str) else ""
+            message = f"{message}; received {_SHOWN.repr(received)}{meant}"
         elif item["type"] != "value_error":
-            message = f"{message}; received {item['input']!r}"
+            message = f"{message}; received {_SHOWN.repr(received)}"
         lines.append(f"  {field}: {message}" if field else f"  {message}")
+    if more := len(mistakes) - len(lines):
+        lines.append(f"  and {more:,} more")
     return "\n".join(lines)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_MISTAKE else f"{name[: _LONGEST_MISTAKE - 1]}…"

@@ -1,6 +1,9 @@
 """Backbone weights: a user's file becomes an object of the store, named by what it holds."""
 
+import errno
 import hashlib
+import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from bloodcell.config import WEIGHTS_PREFIX, ExperimentConfig
@@ -30,7 +33,7 @@ def identify_weights(store: Store, weights: str, sha256: str | None) -> tuple[st
         digest = hashlib.sha256(store.read(weights)).hexdigest()
         _check(weights, digest, sha256)
         return weights, digest
-    path = Path(weights).expanduser()
+    path = _local(weights)
     digest = _checked_digest(path, sha256)
     return f"{WEIGHTS_PREFIX}{digest[:12]}-{path.name}", digest
 
@@ -49,7 +52,7 @@ def stage_weights(store: Store, weights: str, name: str, sha256: str | None) -> 
     """
     if weights == name or store.exists(name):
         return
-    path = Path(weights).expanduser()
+    path = _local(weights)
     _checked_digest(path, sha256)
     store.upload(path, name)
 
@@ -82,12 +85,56 @@ def fetch_weights(store: Store, config: ExperimentConfig, cache: Path) -> Path |
     return path
 
 
+def check_weights(path: Path, name: str) -> None:
+    """Check that a file is HDF5 throughout, and holds everything itself: a link in it may lead to any other file.
+
+    Args:
+        path: The file.
+        name: What the configuration calls it.
+
+    Raises:
+        WeightsError: It is not, or does not.
+    """
+    import h5py  # comes with Keras, which the orchestrator does not have
+
+    elsewhere: list[str] = []
+
+    def visit(link: str, found: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+            elsewhere.append(link)
+
+    def visit_link(name: str, link: object) -> None:
+        if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+            elsewhere.append(name)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems_links(visit_link)
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise WeightsError(
+            f"{name} is no HDF5 file, or damaged: {str(error).partition(chr(10))[0]}",
+            remedy="name weights as Model.save_weights wrote them; if these are, copy or download the file again",
+        ) from error
+    if elsewhere:
+        raise WeightsError(
+            f"{name} refers to other places at {elsewhere[0]}; accepted are files that hold their weights themselves",
+            remedy="do not use weights you do not trust; otherwise save them anew with Model.save_weights",
+        )
+
+
+def _local(weights: str) -> Path:
+    return Path(os.path.expanduser(weights))  # noqa: PTH111 - Path's own raises where there is no such user
+
+
 def _checked_digest(path: Path, expected: str | None) -> str:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, which may never end
+            raise OSError(errno.EINVAL, "it is no plain file")
         digest = sha256_of(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a null byte in the path
         raise WeightsError(
-            f"weights file {path} cannot be read: {error.strerror}",
+            f"weights file {path} cannot be read: {getattr(error, 'strerror', error)}",
             remedy="name a .weights.h5 file, an object `weights/<file>` of the store, `imagenet` or `none`",
         ) from error
     _check(str(path), digest, expected)

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import ConfigError
 from bloodcell.grids import grid_names, load_grid
+from bloodcell.plain_yaml import read_yaml
 from bloodcell.values import validated
 
 
@@ -75,7 +75,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not field:
         raise ConfigError(f"--set received {text!r}; accepted is FIELD=VALUE", remedy="write it as --set epochs=3")
     try:
-        return field, YAML(typ="safe", pure=True).load(value)
+        return field, read_yaml(value)
     except YAMLError as error:
         raise ConfigError(f"--set {text!r}: the value is not YAML", remedy="quote the value") from error
 

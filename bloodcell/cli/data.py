@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bloodcell.cli.terminal import configured_store, printable, progress_bar
+from bloodcell.cli.terminal import configured_store, progress_bar
+from bloodcell.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from bloodcell.cli.terminal import printable
+from bloodcell.printable import printable
 
 
 @click.command()

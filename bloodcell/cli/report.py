@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bloodcell.cli.terminal import configured_store, printable, progress_bar
+from bloodcell.cli.terminal import configured_store, progress_bar
 from bloodcell.errors import DataError
+from bloodcell.printable import printable
 
 if TYPE_CHECKING:
     from bloodcell.published import PublishedRun

@@ -1,4 +1,4 @@
-"""What the commands share: the store of the environment, progress bars, text that is safe to show."""
+"""What the commands share: the store of the environment, progress bars."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +38,3 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
                 shown.close()  # so that the next bar has a line of its own
 
         yield advance
-
-
-def printable(line: str) -> str:
-    """`line` without control characters: names come from archives, and one must not reach the terminal."""
-    return "".join(char if char.isprintable() else "?" for char in line)

@@ -102,8 +102,8 @@ def _zip(archive: zipfile.ZipFile, size: int, origin: str) -> Archive:
     _check_sizes(members, size, origin)
     by_path: dict[str, zipfile.ZipInfo] = {}
     for member in members:
-        _check_member(member, origin)
         path = _checked_path(member.orig_filename, origin)
+        _check_member(member, origin)
         if path in by_path:
             raise ArchiveError(
                 f"{origin} holds two members named {path}", remedy="make the archive again, each file once"

@@ -17,6 +17,7 @@ from pydantic import Field
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestVersion
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
+from bloodcell.printable import printable
 from bloodcell.store import Store
 from bloodcell.values import Frozen, Name, Sha256
 
@@ -101,9 +102,40 @@ def read_manifest(store: Store, info: DatasetInfo) -> pd.DataFrame:
     """The manifest: one row an image, columns as in `MANIFEST`.
 
     Raises:
-        CorruptObjectError: Its bytes are not those that dataset.json records.
+        CorruptObjectError: Its bytes are not those that dataset.json records, or do not say what it says.
     """
-    return pd.read_parquet(io.BytesIO(read_checked(store, info, "manifest.parquet", info.manifest_sha256)))
+    data = read_checked(store, info, "manifest.parquet", info.manifest_sha256)
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        if file.metadata.num_rows != info.images:  # before they take memory
+            raise _contradicts(store, info, f"has {file.metadata.num_rows:,} rows for {info.images:,} images")
+        if not file.schema_arrow.equals(MANIFEST):
+            raise _contradicts(store, info, f"has other columns than {', '.join(MANIFEST.names)}, or of other types")
+        manifest: pd.DataFrame = file.read().to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _contradicts(store, info, f"is no Parquet file: {printable(str(error))}") from error
+    _check_manifest(store, info, manifest)
+    return manifest
+
+
+def _check_manifest(store: Store, info: DatasetInfo, manifest: pd.DataFrame) -> None:
+    """Check what would otherwise fail deep in a training, or not at all."""
+    if manifest.isna().any(axis=None):
+        raise _contradicts(store, info, "leaves cells empty")
+    if tuple(sorted(manifest["label"].unique())) != info.labels:
+        raise _contradicts(store, info, f"has other classes than {', '.join(info.labels)}")
+    if set(manifest["shard"].unique()) != set(range(len(info.shards))):
+        raise _contradicts(store, info, f"names other shards than the {len(info.shards):,} there are")
+    if manifest.duplicated(["shard", "position"]).any():
+        raise _contradicts(store, info, "gives two images one place in a shard")
+
+
+def _contradicts(store: Store, info: DatasetInfo, problem: str) -> CorruptObjectError:
+    name = artifacts.dataset(info.name, info.version, "manifest.parquet")
+    return CorruptObjectError(
+        f"{name} in {store.url} {problem}; dataset.json describes another manifest",
+        remedy="delete that version's folder and push the dataset again",
+    )
 
 
 def read_checked(store: Store, info: DatasetInfo, file: str, sha256: str) -> bytes:

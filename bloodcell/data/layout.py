@@ -3,13 +3,14 @@
 Two layouts are read, below any folders: `TRAIN|TEST|TEST_SIMPLE/<class>/...` as on Kaggle, and `<class>/...`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from bloodcell.errors import DatasetError
+from bloodcell.printable import printable
 
 DECLARED = ("TRAIN", "TEST", "TEST_SIMPLE")
 """Names of the folders that declare a split, in upper or lower case."""
@@ -60,7 +61,8 @@ def read_layout(files: Collection[str], folders: Iterable[str]) -> Layout:
         folders: Folders that the archive lists by themselves, the only trace of an empty class.
 
     Raises:
-        DatasetError: A folder with images lies beside TRAIN or TEST, where no protocol would use it.
+        DatasetError: A folder with images lies beside TRAIN or TEST, where no protocol would use it; or the name of a
+            class or image is not accepted.
     """
     images = {path: PurePosixPath(path).parts for path in files if _is_image(PurePosixPath(path))}
     image_folders = {parts[:-1] for parts in images.values()}
@@ -78,6 +80,7 @@ def read_layout(files: Collection[str], folders: Iterable[str]) -> Layout:
     placed = {path: folder for path, parts in sorted(images.items()) if (folder := locate(parts[:-1]))}
     if declaring:
         _refuse_siblings((parts for path, parts in images.items() if path not in placed), root)
+    _check_names(placed)
     listed = {PurePosixPath(path) for path in folders} | {PurePosixPath(path).parent for path in files}
     prefix = "".join(f"{part}/" for part in root)
     return Layout(
@@ -86,6 +89,17 @@ def read_layout(files: Collection[str], folders: Iterable[str]) -> Layout:
         folders=frozenset(filter(None, (locate(path.parts) for path in listed if not _is_hidden(path.parts)))),
         skipped=tuple(sorted(set(files) - placed.keys() - {prefix + SOURCES_FILE, prefix + SYNTHETIC_FILE})),
     )
+
+
+def _check_names(placed: Mapping[str, ClassFolder]) -> None:
+    """Refuse what could pass for other text: classes are named in every log, table and picture."""
+    for path, folder in placed.items():
+        if printable(folder.label) != folder.label or len(path.splitlines()) > 1:
+            raise DatasetError(
+                f"an image is named {path!r}; accepted are names of classes without control characters, and of files "
+                "without line breaks",
+                remedy="rename the folder or the file",
+            )
 
 
 def _is_image(path: PurePosixPath) -> bool:

@@ -3,11 +3,11 @@
 from importlib import resources
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bloodcell.config import GridConfig
 from bloodcell.errors import GridError
+from bloodcell.plain_yaml import LARGEST, read_yaml
 from bloodcell.values import suggestion, validated
 
 
@@ -29,8 +29,9 @@ def load_grid(name: str) -> GridConfig:
     """
     if name.endswith((".yaml", ".yml")):
         try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            with Path(name).open(encoding="utf-8") as file:
+                text = file.read(LARGEST + 1)
+        except (OSError, ValueError) as error:  # no text, or a null byte in the path
             raise GridError(
                 f"grid file {name} cannot be read: {error}", remedy="check the path and the file"
             ) from error
@@ -43,8 +44,7 @@ def load_grid(name: str) -> GridConfig:
             remedy="choose one of these, or write the path with its ending",
         )
     try:
-        # YAML 1.2 reads 1e-5 as a number and refuses a repeated key, which YAML 1.1 loaders do not.
-        value = YAML(typ="safe", pure=True).load(text)
+        value = read_yaml(text)
     except YAMLError as error:
         raise GridError(f"grid {name} is not YAML:\n{error}", remedy="correct the file at the place named") from error
     return validated(GridConfig, value, source=f"grid {name}", error=GridError)

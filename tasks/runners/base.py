@@ -8,8 +8,13 @@ from typing import Protocol
 
 from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedError, TransientError
 from bloodcell.events import Event, Failure, parse
+from bloodcell.formatting import shortened
+from bloodcell.printable import printable, without_sequences
 
 _TAIL_LINES = 20
+
+_LONGEST_LINE = 4000
+"""Characters of a log line that are kept."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ class Transcript:
             self._failure = event
         elif event is not None:
             self._on_event(event)
-        elif text := line.rstrip():
+        elif text := printable(without_sequences(shortened(line.rstrip(), _LONGEST_LINE))):
+            # A library may colour its lines, or log what a file told it.
             self._tail.append(text)
             self._on_log(text)
 

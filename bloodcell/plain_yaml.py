@@ -1,0 +1,84 @@
+"""YAML as plain values: what could harm the reader is refused before anything is built of it."""
+
+from collections.abc import Iterable
+from itertools import accumulate, repeat
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
+
+LARGEST = 2**18
+"""Characters of the longest text that is read."""
+
+DEEPEST = 32
+"""Levels of lists and mappings within one another."""
+
+MOST_VALUES = 100_000
+"""Values of a text, those that an alias (`*name`) repeats counted each time."""
+
+_BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+_TAG = "tag:yaml.org,2002:"
+_TAGS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
+
+
+def read_yaml(text: str) -> Any:
+    """The value of a YAML text: text, numbers, yes or no, nothing, dates, and lists and mappings of these.
+
+    YAML 1.2 reads 1e-5 as a number and refuses a repeated key, which YAML 1.1 loaders do not.
+
+    Raises:
+        YAMLError: It is not YAML, or is more than is accepted: too long, too deep, of other types than these, or with
+            aliases that make it grow.
+    """
+    if len(text) > LARGEST:
+        raise YAMLError(f"it has more than the {LARGEST:,} characters that are accepted")
+    # The parser's time grows with the square of these, before it tells of the first.
+    steps = map(_BRACKETS.get, text, repeat(0))
+    if max(accumulate(steps, lambda depth, step: max(0, depth + step)), default=0) > DEEPEST:
+        raise YAMLError(f"it has more than the {DEEPEST} levels of brackets that are accepted")
+    _check(YAML(typ="safe", pure=True).parse(text))
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except ValueError as error:  # Python's limit on the digits of a number, a date that is none
+        raise YAMLError(f"it holds a value that cannot be read: {error}") from error
+
+
+def _check(events: Iterable[Event]) -> None:
+    """Refuse what takes more memory as values than as text; the events themselves take none."""
+    sizes = [0]  # of the text, and of each collection that is open
+    open_anchors: list[str | None] = []
+    by_anchor: dict[str, int] = {}
+    for event in events:
+        if isinstance(event, CollectionEndEvent):
+            size, anchor = sizes.pop(), open_anchors.pop()
+            if anchor:
+                by_anchor[anchor] = size
+            sizes[-1] += size
+        elif isinstance(event, AliasEvent):
+            if event.anchor in open_anchors:
+                raise YAMLError(f"*{event.anchor} repeats a value within itself{_place(event)}")
+            sizes[-1] += by_anchor.get(event.anchor, 1)
+        elif isinstance(event, NodeEvent):
+            _check_tag(event)
+            if isinstance(event, CollectionStartEvent):
+                sizes.append(1)
+                open_anchors.append(event.anchor)
+            else:
+                sizes[-1] += 1
+        if len(open_anchors) > DEEPEST:
+            raise YAMLError(f"more than the {DEEPEST} levels that are accepted begin{_place(event)}")
+        if sizes[-1] > MOST_VALUES:
+            raise YAMLError(f"with what its aliases repeat, it holds more than {MOST_VALUES:,} values{_place(event)}")
+
+
+def _check_tag(event: NodeEvent) -> None:
+    tag = str(getattr(event, "ctag", None) or "")
+    if tag and tag != "!" and tag not in _TAGS:
+        accepted = ", ".join(sorted(f"!!{kind.removeprefix(_TAG)}" for kind in _TAGS))
+        raise YAMLError(f"it has the tag {tag!r}{_place(event)}; accepted are {accepted}, or better none")
+
+
+def _place(event: Event) -> str:
+    return f" at line {event.start_mark.line + 1}, column {event.start_mark.column + 1}"
