@@ -11,6 +11,7 @@
 #   make bench [DATA=<zip or folder>] [WEIGHTS=<folder of MobileNet's weights>]
 #                                      every performance figure, and docs/performance.md; an hour on two cores. Without DATA
 #                                      on synthetic images, without WEIGHTS from random ones, which the page says
+#   make reliability                   the table of hostile inputs in docs/reliability.md, from the tests that give them
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
 #   make up                            a Prefect server, an S3 server and a worker on this machine, without Docker
@@ -51,7 +52,7 @@ $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change 
 endif
 endif
 
-.PHONY: demo test integration integration-with-engine integration-without-engine check grid needs-data bench image up down lock clean
+.PHONY: demo test integration integration-with-engine integration-without-engine check grid needs-data bench reliability image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -73,6 +74,9 @@ needs-data:
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+reliability: $(INSTALLED)
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m tests.hostile
 
 test: $(INSTALLED)
 	# Each worker has a core: more threads of linear algebra would only wait for one another.

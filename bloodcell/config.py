@@ -222,7 +222,7 @@ class GridConfig(Frozen):
         rows = math.prod(map(len, self.axes.values())) if self.axes else len(self.experiments or {})
         if rows * self.seeds > MOST_TRAININGS:
             raise ValueError(
-                f"the grid has {rows:,} rows with {self.seeds:,} seeds each; accepted are up to "
+                f"the grid has {rows:,} rows, and seeds is {self.seeds:,}; accepted are up to "
                 f"{MOST_TRAININGS:,} trainings. Remove values, or split it into several grids"
             )
         if any("seed" in fields for _, fields in self._overrides()):

@@ -5,7 +5,7 @@ from itertools import accumulate, repeat
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 
 LARGEST = 2**18
@@ -38,11 +38,14 @@ def read_yaml(text: str) -> Any:
     steps = map(_BRACKETS.get, text, repeat(0))
     if max(accumulate(steps, lambda depth, step: max(0, depth + step)), default=0) > DEEPEST:
         raise YAMLError(f"it has more than the {DEEPEST} levels of brackets that are accepted")
-    _check(YAML(typ="safe", pure=True).parse(text))
     try:
+        _check(YAML(typ="safe", pure=True).parse(text))
         return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        place = _place(error.problem_mark) if error.problem_mark else ""
+        raise YAMLError(f"{error.problem}{place}") from error
     except ValueError as error:  # Python's limit on the digits of a number, a date that is none
-        raise YAMLError(f"it holds a value that cannot be read: {error}") from error
+        raise YAMLError(f"it holds a value that cannot be read: {str(error).partition(';')[0]}") from error
 
 
 def _check(events: Iterable[Event]) -> None:
@@ -58,7 +61,7 @@ def _check(events: Iterable[Event]) -> None:
             sizes[-1] += size
         elif isinstance(event, AliasEvent):
             if event.anchor in open_anchors:
-                raise YAMLError(f"*{event.anchor} repeats a value within itself{_place(event)}")
+                raise YAMLError(f"*{event.anchor} repeats a value within itself{_place(event.start_mark)}")
             sizes[-1] += by_anchor.get(event.anchor, 1)
         elif isinstance(event, NodeEvent):
             _check_tag(event)
@@ -68,17 +71,20 @@ def _check(events: Iterable[Event]) -> None:
             else:
                 sizes[-1] += 1
         if len(open_anchors) > DEEPEST:
-            raise YAMLError(f"more than the {DEEPEST} levels that are accepted begin{_place(event)}")
+            raise YAMLError(f"more than the {DEEPEST} levels that are accepted begin{_place(event.start_mark)}")
         if sizes[-1] > MOST_VALUES:
-            raise YAMLError(f"with what its aliases repeat, it holds more than {MOST_VALUES:,} values{_place(event)}")
+            raise YAMLError(
+                f"with what its aliases repeat, it holds more than {MOST_VALUES:,} values{_place(event.start_mark)}"
+            )
 
 
 def _check_tag(event: NodeEvent) -> None:
     tag = str(getattr(event, "ctag", None) or "")
     if tag and tag != "!" and tag not in _TAGS:
         accepted = ", ".join(sorted(f"!!{kind.removeprefix(_TAG)}" for kind in _TAGS))
-        raise YAMLError(f"it has the tag {tag!r}{_place(event)}; accepted are {accepted}, or better none")
+        place = _place(event.start_mark)
+        raise YAMLError(f"it has the tag {tag.replace(_TAG, '!!')!r}{place}; accepted are {accepted}, or better none")
 
 
-def _place(event: Event) -> str:
-    return f" at line {event.start_mark.line + 1}, column {event.start_mark.column + 1}"
+def _place(mark: StreamMark) -> str:
+    return f" at line {mark.line + 1}, column {mark.column + 1}"

@@ -9,9 +9,13 @@ from ruamel.yaml.error import YAMLError
 
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import ConfigError
+from bloodcell.formatting import shortened
 from bloodcell.grids import grid_names, load_grid
 from bloodcell.plain_yaml import read_yaml
 from bloodcell.values import validated
+
+_LONGEST_SHOWN = 100
+"""Characters that an error shows of what it received."""
 
 
 class _GridForm:
@@ -77,7 +81,10 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return field, read_yaml(value)
     except YAMLError as error:
-        raise ConfigError(f"--set {text!r}: the value is not YAML", remedy="quote the value") from error
+        raise ConfigError(
+            f"--set {shortened(text, _LONGEST_SHOWN)!r}: the value is not YAML: {str(error).partition(chr(10))[0]}",
+            remedy="quote the value",
+        ) from error
 
 
 def _unset(field: dict[str, Any], models: dict[str, Any]) -> dict[str, Any]:

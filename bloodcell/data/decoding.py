@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
@@ -59,7 +60,8 @@ def inspect(data: bytes) -> Inspection:
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(str(error)) from error
+        pixels = re.search(r"\d+(?= pixels)", str(error))  # Pillow's own limit is another, and higher
+        raise _too_large(f"{int(pixels.group()):,} px" if pixels else str(error)) from error
     except Exception as error:  # Pillow's decoders raise what they meet: OSError, SyntaxError, struct.error
         reason = (
             "neither JPEG nor PNG" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
