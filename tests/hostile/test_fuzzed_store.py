@@ -1,0 +1,51 @@
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bloodcell import artifacts
+from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
+from bloodcell.errors import BloodcellError, CorruptObjectError
+from bloodcell.store import LocalStore
+from tests.hostile.fuzzing import changed, fields_of, only, quick
+from tests.hostile.giving import pushed, zipped
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A store that holds the good images as dataset `cells`, and what its dataset.json says."""
+    folder = tmp_path_factory.mktemp("stored")
+    info = pushed(folder, zipped(folder, {}))
+    return LocalStore(folder / "store"), info
+
+
+@quick
+@given(data=st.data())
+def test_a_manifest_is_read_or_refused(stored, data):
+    store, info = stored
+    name = artifacts.dataset(info.name, info.version, "manifest.parquet")
+    original = store.read(name)
+    content = data.draw(changed(original) | st.binary())
+    store.write(name, content)
+    try:
+        with only(CorruptObjectError):
+            read_manifest(store, info.model_copy(update={"manifest_sha256": hashlib.sha256(content).hexdigest()}))
+    finally:
+        store.write(name, original)
+
+
+@quick
+@given(data=st.data())
+def test_a_description_is_read_or_refused(stored, data):
+    store, info = stored
+    name = artifacts.dataset(info.name, info.version, "dataset.json")
+    original = store.read(name)
+    made_up = fields_of(DatasetInfo).map(lambda fields: json.dumps(json.loads(original) | fields, default=str).encode())
+    store.write(name, data.draw(changed(original) | made_up))
+    try:
+        with only(BloodcellError):
+            read_manifest(store, read_info(store, "cells"))
+    finally:
+        store.write(name, original)
