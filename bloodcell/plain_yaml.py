@@ -53,6 +53,7 @@ def _check(events: Iterable[Event]) -> None:
     sizes = [0]  # of the text, and of each collection that is open
     open_anchors: list[str | None] = []
     by_anchor: dict[str, int] = {}
+    anchors: set[str] = set()
     for event in events:
         if isinstance(event, CollectionEndEvent):
             size, anchor = sizes.pop(), open_anchors.pop()
@@ -65,6 +66,10 @@ def _check(events: Iterable[Event]) -> None:
             sizes[-1] += by_anchor.get(event.anchor, 1)
         elif isinstance(event, NodeEvent):
             _check_tag(event)
+            if event.anchor in anchors:
+                raise YAMLError(f"&{event.anchor} names a second value{_place(event.start_mark)}")
+            if event.anchor:
+                anchors.add(event.anchor)
             if isinstance(event, CollectionStartEvent):
                 sizes.append(1)
                 open_anchors.append(event.anchor)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bloodcell.errors import BloodcellError
 from bloodcell.printable import printable_lines
 
-quick = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 @contextmanager

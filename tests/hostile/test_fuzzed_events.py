@@ -24,7 +24,7 @@ lines = st.one_of(
 )
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=100)
 @given(lines, st.integers(-64, 255))
 def test_no_line_of_an_experiment_stops_the_runner_or_commands_the_terminal(line: str, code: int):
     shown: list[str] = []

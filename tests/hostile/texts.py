@@ -38,6 +38,7 @@ TEXTS = (
     Case("YAML with bytes, `!!binary`", grid(f"name: !!binary Zw=={_ROWS}"), "has the tag", GridError),
     Case("an alias bomb: 9 to the power of 12 values in 14 lines", grid(_aliases(12)), "more than 100,000", GridError),
     Case("an alias within what it repeats", grid(f"name: g\nbase: &b {{epochs: *b}}{_ROWS}"), "itself", GridError),
+    Case("two values with one anchor", grid(f"name: &a g\nbase: &a {{}}{_ROWS}"), "a second value", GridError),
     Case("5,000 lists within one another", grid("name: " + "[" * 5000), "32 levels", GridError),
     Case("5,000 lists within one another, without brackets", grid("- " * 5000), "32 levels", GridError),
     Case("a grid file of 1 MB", grid("# " + "x" * 2**20), "262,144 characters", GridError),
