@@ -50,37 +50,57 @@ def read_yaml(text: str) -> Any:
 
 def _check(events: Iterable[Event]) -> None:
     """Refuse what takes more memory as values than as text; the events themselves take none."""
-    sizes = [0]  # of the text, and of each collection that is open
-    open_anchors: list[str | None] = []
-    by_anchor: dict[str, int] = {}
-    anchors: set[str] = set()
+    expanded = _Expanded()
     for event in events:
         if isinstance(event, CollectionEndEvent):
-            size, anchor = sizes.pop(), open_anchors.pop()
-            if anchor:
-                by_anchor[anchor] = size
-            sizes[-1] += size
+            expanded.end(event)
         elif isinstance(event, AliasEvent):
-            if event.anchor in open_anchors:
-                raise YAMLError(f"*{event.anchor} repeats a value within itself{_place(event.start_mark)}")
-            sizes[-1] += by_anchor.get(event.anchor, 1)
+            expanded.repeat(event)
         elif isinstance(event, NodeEvent):
             _check_tag(event)
-            if event.anchor in anchors:
-                raise YAMLError(f"&{event.anchor} names a second value{_place(event.start_mark)}")
+            expanded.begin(event)
+
+
+class _Expanded:
+    """How many values there are so far, in the text and in each collection that is open, and how deep they lie."""
+
+    def __init__(self) -> None:
+        self._sizes = [0]
+        self._open: list[str | None] = []
+        self._by_anchor: dict[str, int] = {}
+
+    def begin(self, event: NodeEvent) -> None:
+        """A value, or the start of a collection."""
+        if event.anchor in self._by_anchor or (event.anchor and event.anchor in self._open):
+            raise YAMLError(f"&{event.anchor} names a second value{_place(event.start_mark)}")
+        if isinstance(event, CollectionStartEvent):
+            self._sizes.append(1)
+            self._open.append(event.anchor)
+            if len(self._open) > DEEPEST:
+                raise YAMLError(f"more than the {DEEPEST} levels that are accepted begin{_place(event.start_mark)}")
+        else:
+            self._add(1, event)
             if event.anchor:
-                anchors.add(event.anchor)
-            if isinstance(event, CollectionStartEvent):
-                sizes.append(1)
-                open_anchors.append(event.anchor)
-            else:
-                sizes[-1] += 1
-        if len(open_anchors) > DEEPEST:
-            raise YAMLError(f"more than the {DEEPEST} levels that are accepted begin{_place(event.start_mark)}")
-        if sizes[-1] > MOST_VALUES:
-            raise YAMLError(
-                f"with what its aliases repeat, it holds more than {MOST_VALUES:,} values{_place(event.start_mark)}"
-            )
+                self._by_anchor[event.anchor] = 1
+
+    def end(self, event: Event) -> None:
+        """The end of the collection that began last."""
+        size, anchor = self._sizes.pop(), self._open.pop()
+        if anchor:
+            self._by_anchor[anchor] = size
+        self._add(size, event)
+
+    def repeat(self, event: AliasEvent) -> None:
+        """All of a value, once more."""
+        if event.anchor in self._open:
+            raise YAMLError(f"*{event.anchor} repeats a value within itself{_place(event.start_mark)}")
+        self._add(self._by_anchor.get(event.anchor, 1), event)
+
+    def _add(self, size: int, event: Event) -> None:
+        self._sizes[-1] += size
+        if self._sizes[-1] > MOST_VALUES:
+            place = _place(event.start_mark)
+            raise YAMLError(f"with what its aliases repeat, it holds more than {MOST_VALUES:,} values{place}")
 
 
 def _check_tag(event: NodeEvent) -> None:

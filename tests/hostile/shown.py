@@ -58,7 +58,12 @@ class _Page(HTMLParser):
         self.text += f"{data}\n" if data.strip() else ""
 
 
-_CLASSES = (_SCRIPT, "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "a|b **c** $\\frac$")
+_CLASSES = {
+    f"`{_SCRIPT}`": _SCRIPT,
+    "`<img src=x onerror=alert(1)>`": "<img src=x onerror=alert(1)>",
+    "as a link to `javascript:alert(1)`": "[x](javascript:alert(1))",
+    "`a|b **c** $\\frac$`": "a|b **c** $\\frac$",
+}
 
 
 @cache
@@ -75,7 +80,7 @@ def _reports(label: str) -> Callable[[Path], str]:
     """Makes a report with hostile names; returns the line that names the class."""
 
     def give(_: Path) -> str:
-        page = _page(*_CLASSES)
+        page = _page(*_CLASSES.values())
         assert page.markup.count("script") == 1, "the page's own"
         assert set(page.markup) == set(_page("A", "B", "C", "D").markup)
         return next(line for line in page.text.splitlines() if line == label)
@@ -153,5 +158,5 @@ SHOWN = (
         BloodcellError,
         taken="fails the experiment",
     ),
-    *(Case(f"a class named `{label}`", _reports(label), label, taken=_AS_TEXT) for label in _CLASSES),
+    *(Case(f"a class named {named}", _reports(label), label, taken=_AS_TEXT) for named, label in _CLASSES.items()),
 )

@@ -56,4 +56,6 @@ def _escaped(text: str) -> str:
 
 
 def _lines(message: str) -> str:
-    return "<br>".join(escape(shortened(_REPEATED.sub(r"\1…", line), _LONGEST)) for line in message.splitlines())
+    lines = (escape(shortened(_REPEATED.sub(r"\1…", line), _LONGEST)) for line in message.splitlines())
+    # What looks like a link and is none would be followed by the test of the documentation's links.
+    return "<br>".join(lines).replace("](", "]&#40;")

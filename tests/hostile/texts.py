@@ -37,6 +37,12 @@ TEXTS = (
     Case("YAML with a tag of its own", grid(f"name: !grid g{_ROWS}"), "has the tag '!grid'", GridError),
     Case("YAML with bytes, `!!binary`", grid(f"name: !!binary Zw=={_ROWS}"), "has the tag", GridError),
     Case("an alias bomb: 9 to the power of 12 values in 14 lines", grid(_aliases(12)), "more than 100,000", GridError),
+    Case(
+        "200 lists that each repeat 8,100 values",
+        grid(_aliases(4) + "base: {a: [" + "[*l3, x], " * 200 + "x]}"),
+        "more than 100,000",
+        GridError,
+    ),
     Case("an alias within what it repeats", grid(f"name: g\nbase: &b {{epochs: *b}}{_ROWS}"), "itself", GridError),
     Case("two values with one anchor", grid(f"name: &a g\nbase: &a {{}}{_ROWS}"), "a second value", GridError),
     Case("5,000 lists within one another", grid("name: " + "[" * 5000), "32 levels", GridError),
