@@ -18,7 +18,6 @@ def make_bucket(client: "S3Client", bucket: str) -> None:
     Raises:
         BloodcellError: The server cannot be reached, or does not allow it.
     """
-    endpoint = client.meta.endpoint_url.rpartition("@")[2]  # no message may show a password
-    with s3_errors(f"s3://{bucket}", "the bucket", endpoint):
+    with s3_errors(f"s3://{bucket}", "the bucket", client.meta.endpoint_url):
         if bucket not in (existing["Name"] for existing in client.list_buckets()["Buckets"]):
             client.create_bucket(Bucket=bucket)

@@ -77,7 +77,7 @@ def literal(text: str) -> str:
 
 
 def links(store: Store, run: GridRun, now: datetime) -> str:
-    """Links to the report's files as Markdown with the time until which they open; the folder where they are files.
+    """Links to the report's files as Markdown with the time until which they open; their folder where none opens.
 
     Args:
         store: Where the report is.
@@ -85,11 +85,13 @@ def links(store: Store, run: GridRun, now: datetime) -> str:
         now: When the links are made.
     """
     urls = {file: store.link(artifacts.grid_run(run.grid.name, run.run_id, file)) for file in _FILES}
+    fetch = f"`bloodcell report fetch {run.grid.name} {run.run_id}`"
     if not all(map(_opens, urls.values())):
-        return f"`{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, '')}`"
+        folder = f"`{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, '')}`"
+        return folder if store.url.startswith("file://") else f"{folder}\n\n{fetch}"
     text = " · ".join(f"[{file}]({url})" for file, url in urls.items())
     end = f"{now + WEEK:%Y-%m-%d %H:%M} UTC at the latest"
-    return f"{text}\n\nLinks open until {end}; after that: `bloodcell report fetch {run.grid.name} {run.run_id}`"
+    return f"{text}\n\nLinks open until {end}; after that: {fetch}"
 
 
 def report(store: Store, run: GridRun, rows: Sequence[Row], files: Mapping[str, bytes], now: datetime) -> str:

@@ -26,12 +26,12 @@ def open_store(url: str, *, progress: Progress | None = None, seen: bool = False
     if scheme == "file" and place:
         return LocalStore(Path(place))
     bucket, _, prefix = place.partition("/")
-    if scheme == "s3" and bucket and "@" not in bucket:
+    if scheme == "s3" and bucket and not re.search("[:@]", bucket):  # a secret key may hold a slash: what is before it
         from bloodcell.store.s3 import S3Store
         from bloodcell.store.s3_client import renewed_client, s3_client
 
         return S3Store(bucket, prefix, s3_client(), progress=progress, renew=renewed_client, seen=seen)
-    shown = re.sub("//.*@", "//…@", url)
+    shown = re.sub("//.*@", "//…@", url) if "@" in place else re.sub("^s3://[^/]*:.*", "s3://…", url)
     raise ConfigError(
         f"store URL is {shown!r}; accepted are file://<folder> and s3://<bucket>/<prefix>, credentials apart",
         remedy="set BLOODCELL_STORE to such a URL, and credentials as AWS_ variables",

@@ -73,8 +73,7 @@ class Store(Protocol):
 
         Args:
             name: The object; whether it is there is not checked.
-            lasting: How long a signed link opens it, a week at most; less where the credentials that sign it expire
-                sooner.
+            lasting: How long a signed link opens it, a week at most; less where the key that signs it is revoked.
         """
 
 

@@ -69,7 +69,7 @@ class S3Store:
         self._progress = progress
         self._renew = renew
         self._part_size = part_size
-        self._endpoint = client.meta.endpoint_url.rpartition("@")[2]  # no message may show a password
+        self._endpoint = client.meta.endpoint_url
         self._patience = Patience(patience, seen=seen)
         self._use(client)
 
@@ -122,16 +122,21 @@ class S3Store:
         yield from sorted(key.removeprefix(above) for key in found if not key.endswith("/"))
 
     def link(self, name: str, *, lasting: timedelta = WEEK) -> str:
-        """A signed URL, at which a browser shows text instead of saving it."""
+        """A signed URL, at which a browser shows text instead of saving it.
+
+        With temporary credentials it is the object's `s3://` address, which no browser opens: a link that they sign
+        holds their token, and seldom opens for longer than a few hours.
+        """
         media_type = _media_type(name)
         if media_type.startswith("text/") and not media_type.startswith("text/html"):
             media_type = _media_type("plain.txt")
         with self._errors(name):
-            return self._client.generate_presigned_url(
+            signed = self._client.generate_presigned_url(
                 "get_object",
                 Params={"Bucket": self._bucket, "Key": self._key(name), "ResponseContentType": media_type},
                 ExpiresIn=int(min(lasting, WEEK).total_seconds()),
             )
+        return f"{self.url}/{name}" if "X-Amz-Security-Token=" in signed else signed
 
     def _key(self, name: str) -> str:
         return "/".join((*filter(None, (self._prefix,)), *parts_of(name)))

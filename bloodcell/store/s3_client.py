@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from base64 import b64encode
 from functools import lru_cache
 from threading import Lock
@@ -78,7 +79,12 @@ def renewed_client() -> "S3Client":
 def _client(environment: frozenset[tuple[str, str]], process: int, read_timeout: float) -> "S3Client":  # noqa: ARG001
     """A new client; all of it is the key, as a forked child must not share its parent's connections."""
     region = os.environ.get("AWS_REGION") or None  # what AWS documents, and botocore does not read
-    client = boto3.session.Session(region_name=region).client("s3", config=_config(read_timeout))
+    session = boto3.session.Session(region_name=region)
+    client = session.client("s3", config=_config(read_timeout))
+    if "@" in client.meta.endpoint_url:
+        # S3 has no use for a user in an address, whose password signed links and botocore's errors would quote.
+        bare = re.sub("//.*@", "//", client.meta.endpoint_url)
+        client = session.client("s3", config=_config(read_timeout), endpoint_url=bare)
     client.meta.events.register_first("before-endpoint-resolution.s3", _name_the_region)
     if not os.environ.get(_CHECKSUMS):
         for upload in ("PutObject", "UploadPart"):

@@ -26,7 +26,8 @@ from bloodcell.store.s3_client import s3_client
 from tests.store.aws import set_aws
 
 SECRET = "the-secret-of-this-test"
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": f"{SECRET}-token"}
+LASTING = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET}
+KEYS = LASTING | {"AWS_SESSION_TOKEN": f"{SECRET}-token"}
 
 
 def free_port() -> int:
@@ -259,7 +260,13 @@ def test_no_message_shows_a_secret(scripted):
         assert SECRET not in everything_said(caught.value)
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "s3:bucket", f"s3://key:{SECRET}@bucket/prefix", "store"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://", "s3:///prefix", "s3:bucket", "store", f"s3://key:{SECRET}@bucket/prefix", f"s3://key:{SECRET}",
+        f"s3://key:a/{SECRET}@bucket/prefix", f"s3://key:a/{SECRET}/bucket", f"https://key:{SECRET}@host/bucket",
+    ],
+)  # fmt: skip
 def test_a_url_that_names_no_bucket(url):
     with pytest.raises(ConfigError, match="accepted are file://<folder> and s3://<bucket>/<prefix>") as caught:
         open_store(url)
@@ -305,18 +312,38 @@ def test_a_forked_child_has_a_client_of_its_own(monkeypatch):
     ],
 )
 def test_where_an_object_is_asked_for(monkeypatch, variables, expected):
-    set_aws(monkeypatch, **KEYS, **variables)
+    set_aws(monkeypatch, **LASTING, **variables)
     link = urlsplit(open_store("s3://bucket/prefix").link("a", lasting=timedelta(days=30)))
     assert f"{link.scheme}://{link.netloc}{link.path}" == expected
     query = parse_qs(link.query)
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Expires"] == [str(7 * 24 * 3600)]
-    assert SECRET not in link.query.replace(f"{SECRET}-token", "")
+    assert SECRET not in link.query
+
+
+def test_temporary_credentials_sign_no_link_for_it_would_hold_their_token(monkeypatch):
+    set_aws(monkeypatch, **KEYS)
+    assert open_store("s3://bucket/prefix").link("a") == "s3://bucket/prefix/a"
+
+
+@pytest.mark.parametrize("password", [SECRET, f"{SECRET}/@1"])
+def test_the_password_of_an_address_is_in_no_link_and_no_message(monkeypatch, password):
+    set_aws(monkeypatch, **LASTING, AWS_ENDPOINT_URL=f"http://user:{password}@127.0.0.1:{free_port()}")
+    store = open_store("s3://bucket")
+    assert store.link("a").startswith("http://127.0.0.1:")
+    assert SECRET not in store.link("a")
+    with pytest.raises(TransientError, match="cannot be reached") as caught:
+        store.read("a")
+    assert SECRET not in everything_said(caught.value)
 
 
 def test_a_profile_may_ask_for_the_bucket_in_the_host_name(monkeypatch, tmp_path):
     (tmp_path / "config").write_text("[profile mine]\ns3 =\n  addressing_style = virtual\n")
     set_aws(
-        monkeypatch, **KEYS, AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_PROFILE="mine", AWS_ENDPOINT_URL="http://h"
+        monkeypatch,
+        **LASTING,
+        AWS_CONFIG_FILE=str(tmp_path / "config"),
+        AWS_PROFILE="mine",
+        AWS_ENDPOINT_URL="http://h",
     )
     assert open_store("s3://bucket").link("a").startswith("http://bucket.h/a?")
