@@ -18,13 +18,14 @@
     ├── TransientError                75  try again: the store, or what runs experiments, is unreachable
     └── StoppedError                 143  stopped on request
 
-Each error says what was received, what is accepted, and the remedy. Exit codes follow BSD's
+Each error says what was received, what is accepted, and the remedy, and no credential. Exit codes follow BSD's
 sysexits.h (EX_DATAERR, EX_CONFIG, EX_TEMPFAIL, EX_SOFTWARE).
 """
 
 from typing import ClassVar
 
 from bloodcell.printable import printable_lines
+from bloodcell.redaction import redacted
 
 
 class BloodcellError(Exception):
@@ -39,8 +40,8 @@ class BloodcellError(Exception):
 
     def __init__(self, problem: str, *, remedy: str) -> None:
         # A message quotes names and values from elsewhere, and ends in a terminal, a log or the Prefect UI.
-        self.problem = printable_lines(problem)
-        self.remedy = printable_lines(remedy)
+        self.problem = redacted(printable_lines(problem))
+        self.remedy = redacted(printable_lines(remedy))
         super().__init__(self.problem)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from bloodcell.errors import BloodcellError
 from bloodcell.settings import load_settings
 from bloodcell.store import open_store
 from tasks.experiment import follow
+from tasks.log_redaction import redact_logs
 from tasks.runners import ProcessRunner
 from tasks.runners.work_pool.ending import failed
 
@@ -24,6 +25,7 @@ def experiment(key: str, store: str | None = None) -> State[None]:
         key: The experiment.
         store: URL of its store; BLOODCELL_STORE where left out.
     """
+    redact_logs()
     try:
         settings = load_settings()
         if store is not None:

@@ -8,6 +8,7 @@ import click
 from bloodcell import __version__
 from bloodcell.cli import data, doctor, measure, report, run
 from bloodcell.errors import BloodcellError
+from bloodcell.redaction import redacted
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except Exception:  # noqa: BLE001 - a bug: its traceback is what a report of it needs
-        traceback.print_exc()
+        click.echo(redacted(traceback.format_exc()), err=True, nl=False)
         sys.exit(BloodcellError.exit_code)
 
 

@@ -19,6 +19,7 @@ from flows.fan_out import fan_out
 from flows.parameters import GridName, Overrides, resolve
 from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
+from tasks.log_redaction import redact_logs
 from tasks.packing import pack
 from tasks.plan_grid import plan_grid
 from tasks.report import report_grid
@@ -67,6 +68,7 @@ def grid(
         strict: Refuse a grid that tests or validates on images with a sibling in training, or of unknown source cells.
         command: The command that started the run, for the report's provenance.
     """
+    redact_logs()
     started = datetime.now(UTC)
     own = runtime.flow_run
     if late := reason_to_skip(own.scheduled_start_time, started, start_within_hours, own.run_count):

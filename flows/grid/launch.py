@@ -16,6 +16,7 @@ from prefect.settings import (
 )
 
 from bloodcell.errors import BloodcellError
+from bloodcell.redaction import redacted
 from bloodcell.store import Store
 from flows.conclusion import exit_code
 from flows.grid.flow import INTERRUPTIBLE, grid, run_of
@@ -37,7 +38,7 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     """
     if PREFECT_API_URL.value() is None:
         signal.signal(signal.SIGINT, _interrupted)
-    command = shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]])
+    command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(**parameters, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.

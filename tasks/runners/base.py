@@ -10,6 +10,7 @@ from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedErro
 from bloodcell.events import Event, Failure, parse
 from bloodcell.formatting import shortened
 from bloodcell.printable import printable, without_sequences
+from bloodcell.redaction import redacted
 
 _TAIL_LINES = 20
 
@@ -86,8 +87,8 @@ class Transcript:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
     def add(self, line: str) -> None:
-        """Take the next line."""
-        event = parse(line)
+        """Take the next line; a library or a traceback may have put a credential of this process into it."""
+        event = parse(line := redacted(line))
         if isinstance(event, Failure):
             self._failure = event
         elif event is not None:
