@@ -4,6 +4,8 @@
 #   make integration                   the tests on a real Docker Engine, S3 server and Prefect server; Debian's packages for
 #                                      them are installed where this user may, and what cannot be had is skipped and named
 #   make check                         format, lint and types
+#   make audit                         known vulnerabilities of everything the lock files name; asks PyPI's JSON interface
+#                [AUDIT="--vulnerability-service osv"] asks OSV instead
 #   make grid DATA=<zip or folder>     the seven experiments on your images
 #                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set in the store>]
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
@@ -34,6 +36,7 @@ BASE ?=
 BUILD_FLAGS ?=
 STACK ?= .local
 INTEGRATION ?= tests/integration
+AUDIT ?=
 
 BIN := .venv/bin
 RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)') \
@@ -43,6 +46,9 @@ SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
 HARDENED = --read-only --tmpfs /tmp --volume /cache --cap-drop ALL --security-opt no-new-privileges --network none
 # A constraint too: a pin alone does not hold pip, up to some release, to it for a package that is asked for with extras.
 PINNED = -r requirements-$(EXTRA).txt -c requirements-$(EXTRA).txt
+# In an environment that uv makes for it alone: no pin of this project's gives way to the auditor's. Strict: else it passes
+# over what it can learn nothing of, and where nobody answers reports that nothing is wrong.
+PIP_AUDIT = $(BIN)/uv tool run --python $(BIN)/python pip-audit==2.10.1 --strict --progress-spinner off --disable-pip --require-hashes
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header
 
 # Two TensorFlows in one environment break each other.
@@ -52,7 +58,7 @@ $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change 
 endif
 endif
 
-.PHONY: demo test integration integration-with-engine integration-without-engine check grid needs-data bench reliability image up down lock clean
+.PHONY: demo test integration integration-with-engine integration-without-engine check audit chaos grid needs-data bench reliability image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -95,6 +101,13 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tests
+
+# All three, whatever the first says. What is ignored is so by its id, with the reason beside it.
+audit: $(INSTALLED)
+	@failed=; for lock in cpu gpu dev; do echo "requirements-$$lock.txt"; \
+	  $(PIP_AUDIT) -r requirements-$$lock.txt $$(sed -n 's/^\([A-Z][^ #]*\).*/--ignore-vuln \1/p' .ci/audit-ignored) $(AUDIT) || failed=1; \
+	done; test -z "$$failed" || { echo 'The audit found something, or could not be made: it needs PyPI itself, as an index alone' \
+	  'knows no vulnerabilities, or AUDIT="--vulnerability-service osv" and OSV.'; exit 1; } >&2
 
 image:
 	docker build $(BUILD_FLAGS) --tag $(IMAGE) --build-arg EXTRA=$(EXTRA) $(if $(BASE),--build-arg BASE=$(BASE)) \
