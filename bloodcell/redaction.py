@@ -28,7 +28,8 @@ def redacted(text: str) -> str:
 
 def _credentials() -> Iterator[str]:
     for name, value in os.environ.items():
-        found = [value] if _NAMES.search(name) else []
+        # Of <user>:<password> the latter alone, too.
+        found = [value, value.partition(":")[2]] if _NAMES.search(name) else []
         if "@" in value and (user := _USER_IN_VALUE.match(value)):  # greedy: a password may hold an @ or a slash
             found += [user["user"], user["password"]]
         for credential in found:

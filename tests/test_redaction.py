@@ -38,6 +38,11 @@ def test_the_password_of_an_address_in_the_environment_is_taken_out(monkeypatch,
     assert shown == "… or … of http://…@proxy:3128"
 
 
+def test_the_password_alone_of_a_user_and_a_password_is_taken_out(monkeypatch):
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:long-password")
+    assert redacted("admin:long-password, long-password, admin") == "…, …, admin"
+
+
 def test_a_part_of_another_credential_leaves_nothing_of_it(monkeypatch):
     monkeypatch.setenv("A_TOKEN", "12345678")
     monkeypatch.setenv("B_TOKEN", "12345678-and-more")

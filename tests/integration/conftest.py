@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,25 +75,33 @@ def reader() -> Keys:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory, reader) -> Iterator[ObjectStore]:
-    """An S3 server with a bucket `bloodcell`."""
-    folder = tmp_path_factory.mktemp("s3")
-    while True:
-        server = ObjectStore(
-            folder, random.randrange(20_000, 30_000, 10), Keys("owner", "secret-of-the-owner"), reader=reader
-        )
-        try:
-            server.start()
-        except ConfigError as error:
-            if "is taken" in error.problem:
-                continue
-            pytest.skip(str(error))
-        break
-    try:
-        server.create_bucket("bloodcell")
-        yield server
-    finally:
-        server.stop()
+def start_s3_server(tmp_path_factory) -> Iterator[Callable[..., ObjectStore]]:
+    """Starts S3 servers, each with a bucket `bloodcell`."""
+    with ExitStack() as running:
+
+        def start(keys: Keys, reader: Keys | None = None) -> ObjectStore:
+            folder = tmp_path_factory.mktemp("s3")
+            while True:
+                server = ObjectStore(folder, random.randrange(20_000, 30_000, 10), keys, reader=reader)
+                try:
+                    server.start()
+                except ConfigError as error:
+                    if "is taken" in error.problem:
+                        continue
+                    pytest.skip(str(error))
+                break
+            running.callback(server.stop)
+            server.create_bucket("bloodcell")
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def s3_server(start_s3_server, reader) -> ObjectStore:
+    """The S3 server of most tests."""
+    server: ObjectStore = start_s3_server(Keys("owner", "secret-of-the-owner"), reader)
+    return server
 
 
 @pytest.fixture

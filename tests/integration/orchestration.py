@@ -27,15 +27,19 @@ class Prefect:
     Attributes:
         api: What PREFECT_API_URL must be.
         home: Folder of the server's and the workers' logs and state.
+        auth: `<user>:<password>` that the server asks for; None for nothing.
     """
 
     api: str
     home: Path
+    auth: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """This process's variables, with Prefect's set for the server and none of the machine's own."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        if self.auth:
+            own |= {"PREFECT_SERVER_API_AUTH_STRING": self.auth, "PREFECT_API_AUTH_STRING": self.auth}
         return own | {
             "PREFECT_API_URL": self.api,
             "PREFECT_HOME": str(self.home),
@@ -45,7 +49,7 @@ class Prefect:
 
     def client(self) -> SyncPrefectClient:
         """A client of this server, whatever this process's own settings are."""
-        return SyncPrefectClient(self.api)
+        return SyncPrefectClient(self.api, auth_string=self.auth)
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Run a `prefect` command and return what it prints."""
@@ -88,12 +92,12 @@ class Prefect:
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[Prefect]:
+def prefect_server(home: Path, auth: str | None = None) -> Iterator[Prefect]:
     """Start a server on a free port with a database of its own, and stop it in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Prefect(f"http://127.0.0.1:{port}/api", home)
+    server = Prefect(f"http://127.0.0.1:{port}/api", home, auth)
     command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = home / "server.log"
     with _process(command, server.environment, log) as process:
