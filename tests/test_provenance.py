@@ -11,21 +11,23 @@ PACKAGE = Path(bloodcell.__file__).parent
 # What an experiment imports without its deciding a figure: formats, names, transport and pictures.
 NOT_DECIDING = {
     "artifacts.py",
+    "checkpointing.py",
+    "checkpoints.py",  # a test holds a resumed training to the bits of one that was not interrupted
     "config.py",  # its values are in the key themselves
     "data/cache.py",
     "data/dataset.py",
     "errors.py",
     "events.py",
     "experiment.py",
-    "checkpointing.py",
-    "checkpoints.py",  # a test holds a resumed training to the bits of one that was not interrupted
     "explanations.py",
     "files.py",
     "formatting.py",
     "gradcam.py",
     "interruption.py",
     "lease.py",
+    "printable.py",
     "provenance.py",
+    "redaction.py",
     "report/confusion.py",
     "report/diagnostics.py",
     "report/gallery.py",
