@@ -12,6 +12,7 @@ from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 from bloodcell.grids import grid_names, load_grid
 from bloodcell.model import build_model, save_model
+from bloodcell.weights import check_weights
 
 # Where a grid names weights, these tests start from random ones: the network is the same.
 NO_WEIGHTS = {"weights": "none", "weights_sha256": None}
@@ -104,6 +105,7 @@ def test_weights_are_loaded_into_the_backbone(tmp_path: Path):
     config = ExperimentConfig(backbone="MobileNet", width=0.25, weights="none", image_size=32)
     donor = backbone_of(build_model(config, classes=4))
     donor.save_weights(tmp_path / "donor.weights.h5")
+    check_weights(tmp_path / "donor.weights.h5", "donor.weights.h5")
     named = config.model_copy(update={"weights": "weights/donor.weights.h5"})
     backbone = backbone_of(build_model(named, classes=4, weights=tmp_path / "donor.weights.h5"))
     for ours, theirs in zip(backbone.get_weights(), donor.get_weights(), strict=True):
