@@ -13,6 +13,8 @@
 #   make bench [DATA=<zip or folder>] [WEIGHTS=<folder of MobileNet's weights>]
 #                                      every performance figure, and docs/performance.md; an hour on two cores. Without DATA
 #                                      on synthetic images, without WEIGHTS from random ones, which the page says
+#   make chaos [KILLS=30] [SEED=0]     a grid whose experiments, flow runs, worker, Prefect server and S3 server are killed at
+#                                      random, and which must end as if they had not been; half an hour on two cores
 #   make reliability                   the table of hostile inputs in docs/reliability.md, from the tests that give them
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
@@ -80,6 +82,9 @@ needs-data:
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+chaos: $(INSTALLED)
+	$(BIN)/python -m tests.chaos $(if $(KILLS),--kills "$(KILLS)") $(if $(SEED),--seed "$(SEED)")
 
 reliability: $(INSTALLED)
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m tests.hostile
