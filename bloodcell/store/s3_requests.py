@@ -11,6 +11,7 @@ from bloodcell.store.s3_errors import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
 
 class Found(NamedTuple):
@@ -24,27 +25,34 @@ class Found(NamedTuple):
 def look(client: "S3Client", bucket: str, key: str) -> Found:
     """Ask for the first byte: a reply to HEAD has no body, and cannot tell a missing object from a missing bucket."""
     try:
-        reply = client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+        reply, _ = _get(client, {"Bucket": bucket, "Key": key, "Range": "bytes=0-0"}, 1)
     except ClientError as error:
         if code_of(error) != "InvalidRange":
             raise
         head = client.head_object(Bucket=bucket, Key=key)  # it is empty
         return Found(head["ContentLength"], head["ETag"], head["Metadata"])
-    with closing(reply["Body"]) as body:
-        body.read(1)  # all there is, so that the connection is free for the next request
     size = reply.get("ContentRange", "").rpartition("/")[2] or reply["ContentLength"]
     return Found(int(size), reply["ETag"], reply["Metadata"])
 
 
-def get(client: "S3Client", bucket: str, key: str, attempts: int = 3) -> tuple[bytes, Mapping[str, str]]:
+def get(client: "S3Client", bucket: str, key: str) -> tuple[bytes, Mapping[str, str]]:
     """An object's bytes and metadata."""
-    reply = client.get_object(Bucket=bucket, Key=key)
+    reply, data = _get(client, {"Bucket": bucket, "Key": key})
+    return data, reply["Metadata"]
+
+
+def _get(
+    client: "S3Client", request: "GetObjectRequestTypeDef", size: int | None = None, attempts: int = 3
+) -> tuple["GetObjectOutputTypeDef", bytes]:
+    """A reply and its first bytes. botocore tries again only what has no reply at all, not one that is cut short."""
+    reply = client.get_object(**request)
     try:
-        return reply["Body"].read(), reply["Metadata"]
-    except S3_RETRYABLE_DOWNLOAD_ERRORS:  # cut short; botocore tries again only what has no reply at all
+        with closing(reply["Body"]) as body:
+            return reply, body.read(size)
+    except S3_RETRYABLE_DOWNLOAD_ERRORS:
         if attempts == 1:
             raise
-        return get(client, bucket, key, attempts - 1)
+        return _get(client, request, size, attempts - 1)
 
 
 def keys(client: "S3Client", bucket: str, prefix: str) -> list[str]:

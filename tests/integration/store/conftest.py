@@ -5,10 +5,12 @@ Patience and timeouts are short here; what is bounded by them is bounded by thei
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 
+from bloodcell.store import Store, open_store
 from bloodcell.store.s3 import S3Store
 from bloodcell.store.s3_client import s3_client
 from tests.faults.proxy import FaultProxy
@@ -26,11 +28,19 @@ def proxy(s3_server) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def open_at(proxy, s3_server, s3_store, monkeypatch) -> Callable[..., S3Store]:
-    """Opens the test's store through the proxy; `s3_store` is the same, without it."""
+def direct(s3_server, monkeypatch) -> Store:
+    """The test's store without the proxy. In a bucket apart: what faults leave of uploads is no other test's concern."""
+    set_aws(monkeypatch, **s3_server.environment)
+    s3_server.create_bucket("faults")
+    return open_store(f"s3://faults/{uuid4().hex}")
+
+
+@pytest.fixture
+def open_at(proxy, s3_server, direct, monkeypatch) -> Callable[..., S3Store]:
+    """Opens the test's store through the proxy."""
     proxy.clear()
     set_aws(monkeypatch, **s3_server.environment | {"AWS_ENDPOINT_URL": proxy.url})
-    bucket, prefix = s3_store.url.split("/")[2:]
+    bucket, prefix = direct.url.split("/")[2:]
 
     def open_at(bucket: str = bucket, *, seen: bool = True, patience: float = PATIENCE) -> S3Store:
         client = s3_client(read_timeout=TIMEOUT)
@@ -45,8 +55,8 @@ def store(open_at) -> S3Store:
 
 
 @pytest.fixture
-def uses(store, s3_store, tmp_path) -> Uses:
-    return Uses(store, s3_store, tmp_path)
+def uses(store, direct, tmp_path) -> Uses:
+    return Uses(store, direct, tmp_path)
 
 
 @pytest.fixture

@@ -73,18 +73,18 @@ def test_a_bad_hour(store, proxy, tmp_path):
     assert len(proxy.met) > 20
 
 
-def test_credentials_that_were_renewed_in_their_file(s3_store, s3_server, proxy, monkeypatch, tmp_path):
+def test_credentials_that_were_renewed_in_their_file(direct, s3_server, proxy, monkeypatch, tmp_path):
     def write(access: str, secret: str) -> None:
         file.write_text(f"[default]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n")
 
     server, file = s3_server.environment, tmp_path / "credentials"
     write("old", "old-secret")
-    s3_store.write("a", SMALL)
+    direct.write("a", SMALL)
     proxy.clear()
     proxy.all(kinds.EXPIRED, when=lambda exchange: "Credential=old/" in exchange.headers["Authorization"])
     set_aws(monkeypatch, AWS_ENDPOINT_URL=proxy.url, AWS_SHARED_CREDENTIALS_FILE=str(file))
     renewal = Timer(2, write, (server["AWS_ACCESS_KEY_ID"], server["AWS_SECRET_ACCESS_KEY"]))
     renewal.start()
-    assert open_store(s3_store.url, seen=True).read("a") == SMALL
+    assert open_store(direct.url, seen=True).read("a") == SMALL
     assert len(proxy.met) >= 2
     renewal.join()

@@ -16,8 +16,8 @@ from tests.integration.store.conftest import PATIENCE
 from tests.store.aws import set_aws
 
 
-def test_a_server_that_is_restarted(store, s3_store, proxy):
-    s3_store.write("a", SMALL)
+def test_a_server_that_is_restarted(store, direct, proxy):
+    direct.write("a", SMALL)
     with ThreadPoolExecutor() as pool:
         with proxy.refusing():
             readings = [pool.submit(store.read, "a"), pool.submit(store.create, "b", SMALL)]
