@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -82,8 +84,6 @@ def test_one_of_another_experiment_is_passed_over(checkpoints, store):
 
 @pytest.mark.parametrize("array", [np.array([object()]), np.array([1])])
 def test_a_file_that_somebody_else_wrote_is_passed_over_and_nothing_in_it_is_run(checkpoints, store, array, tmp_path):
-    import hashlib
-
     np.savez(tmp_path / "file.npz", header=array)
     data = (tmp_path / "file.npz").read_bytes()
     store.write(artifacts.checkpoint("key", f"00001-0000000-{hashlib.sha256(data).hexdigest()}.npz"), data)

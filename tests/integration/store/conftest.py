@@ -29,7 +29,7 @@ def proxy(s3_server) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def direct(s3_server, monkeypatch) -> Store:
-    """The test's store without the proxy. In a bucket apart: what faults leave of uploads is no other test's concern."""
+    """The test's store without the proxy. In a bucket apart, as faults leave parts of uploads."""
     set_aws(monkeypatch, **s3_server.environment)
     s3_server.create_bucket("faults")
     return open_store(f"s3://faults/{uuid4().hex}")
