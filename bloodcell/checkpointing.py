@@ -47,7 +47,7 @@ class Checkpointing:
         self._say = say
         self._on_progress = on_progress
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._writing: Future[None] | None = None
+        self._writing: Future[bool] | None = None
         self._saved = self._told = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -82,17 +82,33 @@ class Checkpointing:
     def _save(self, moment: Moment) -> None:
         if self._writing is None or self._writing.done():
             self._saved = time.monotonic()
-            self._writing = self._pool.submit(self._write, moment.copy())
+            try:
+                checkpoint = moment.copy()
+            except MemoryError:  # the training has enough, and is not to fail for want of a copy
+                self._say("warning: no checkpoint could be saved: there is no memory for a copy")
+                return
+            self._writing = self._pool.submit(self._write, checkpoint)
 
     def _save_and_stop(self, moment: Moment) -> None:
-        self._pool.submit(self._write, moment.copy()).result()  # after the one that is being written
-        raise StoppedError(
-            f"the training was stopped in epoch {moment.epoch + 1}, after step {moment.step} of it",
-            remedy="run again; what is done is kept",
-        )
+        where = f"the training was stopped in epoch {moment.epoch + 1}, after step {moment.step} of it"
+        # After the one that is being written.
+        saved = self._pool.submit(self._write, moment.copy()).result()
+        remedy = "run again; it goes on from there" if saved else "run again; it goes on from its last checkpoint"
+        raise StoppedError(where if saved else f"{where}, and could not be saved", remedy=remedy)
 
-    def _write(self, checkpoint: Checkpoint) -> None:
+    def _write(self, checkpoint: Checkpoint) -> bool:
+        """Write a checkpoint; whether it is in the store."""
         try:
             self._checkpoints.write(checkpoint)
-        except BloodcellError as error:
-            self._say(f"warning: no checkpoint could be saved: {error.problem}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on, and the next may be written
+            self._say(f"warning: no checkpoint could be saved: {_reason(error)}")
+            return False
+        try:
+            self._checkpoints.prune()
+        except Exception as error:  # noqa: BLE001 - the older ones take space, and do no harm
+            self._say(f"warning: older checkpoints could not be removed: {_reason(error)}")
+        return True
+
+
+def _reason(error: Exception) -> str:
+    return error.problem if isinstance(error, BloodcellError) else repr(error)

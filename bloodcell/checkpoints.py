@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from bloodcell import artifacts
 from bloodcell.artifacts import EpochRecord
-from bloodcell.errors import CorruptObjectError, DataError
+from bloodcell.errors import CorruptObjectError, ObjectNotFoundError
 from bloodcell.store import Store
 from bloodcell.values import Frozen
 
@@ -27,6 +27,8 @@ KEPT = 2
 
 _NAME = re.compile(r"(?P<epoch>\d{5})-(?P<step>\d{7})-(?P<sha256>[0-9a-f]{64})\.npz")
 _HEADER = "header"
+
+T = TypeVar("T")
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -103,21 +105,27 @@ class Checkpoints:
         self._store = store
         self._key = key
 
-    def newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The one that has come furthest and is whole.
+    def restore(self, become: Callable[[Checkpoint], T], warn: Callable[[str], None]) -> T | None:
+        """What `become` makes of the checkpoint that has come furthest, of those that are whole and that it takes.
+
+        One that is passed over is removed: kept as the newest, it would be in the way of those that are written next.
 
         Args:
+            become: Takes a checkpoint, or raises CorruptObjectError.
             warn: Called with why one is passed over.
         """
         for name in reversed(self._names()):
             try:
-                return self._read(name)
-            except DataError as error:
+                return become(self._read(name))
+            except ObjectNotFoundError:
+                continue
+            except CorruptObjectError as error:
                 warn(f"a checkpoint is passed over: {error.problem}")
+                self._store.delete(name.object)
         return None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Add one, and remove those that are no longer kept."""
+        """Add one."""
         header = _Header(key=self._key, progress=checkpoint.progress).model_dump_json().encode()
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **checkpoint.arrays)
@@ -125,6 +133,9 @@ class Checkpoints:
         progress = checkpoint.progress
         name = f"{progress.epoch:05}-{progress.step:07}-{hashlib.sha256(data).hexdigest()}.npz"
         self._store.write(artifacts.checkpoint(self._key, name), data)
+
+    def prune(self) -> None:
+        """Remove those that are no longer kept."""
         for old in self._names()[:-KEPT]:
             self._store.delete(old.object)
 

@@ -58,10 +58,16 @@ class Progress(_Event):
     """A training is within an epoch that takes long; a sign of life."""
 
     event: Literal["progress"] = "progress"
-    epoch: int = Field(description="From 1.")
-    epochs: int
-    step: int = Field(description="Steps of the epoch that are done; all of them while it validates.")
-    steps: int
+    epoch: int = Field(ge=1, le=10**6, description="From 1.")
+    epochs: int = Field(ge=1, le=10**6)
+    step: int = Field(ge=0, description="Steps of the epoch that are done; all of them while it validates.")
+    steps: int = Field(ge=1, le=10**12)
+
+    @model_validator(mode="after")
+    def _is_within_the_training(self) -> Self:
+        if self.epoch > self.epochs or self.step > self.steps:
+            raise ValueError(f"epoch is {self.epoch} of {self.epochs}, step {self.step} of {self.steps}")
+        return self
 
 
 class Window(_Event):

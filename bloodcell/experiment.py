@@ -65,11 +65,22 @@ def run_experiment(store: Store, key: str, settings: Settings, interruption: Int
     if not is_done():
         spec = artifacts.read_spec(store, key)
         _check_code(spec)
-        with leased(store, key, seconds=settings.lease, is_done=is_done, say=say) as lease:
+        with leased(store, key, seconds=settings.lease, interruption=interruption, is_done=is_done, say=say) as lease:
             if lease is not None:
                 _run(store, spec, settings, interruption, lease)
+                _clear(store, key, lease)
                 return
+    _clear(store, key, Lease(store, key, settings.lease, interruption))  # of who was killed before it could
     emit(Done(message=f"{key} already has a result"))
+
+
+def _clear(store: Store, key: str, lease: Lease) -> None:
+    """Remove what is of no use to an experiment that has its result."""
+    try:
+        Checkpoints(store, key).clear()
+        lease.clear()
+    except BloodcellError as error:  # it takes space, and does no harm
+        say(f"warning: checkpoints could not be removed: {error.problem}")
 
 
 def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: Interruption, lease: Lease) -> None:
@@ -82,10 +93,8 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
     # Keras's download of ImageNet weights is not safe side by side.
     with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext():
         model = build_model(config, len(info.labels), weights)
-    checkpoints = Checkpoints(store, key)
-    training = Resumption(checkpoints, 60 * settings.checkpoint_minutes, interruption, lease).train(
-        model, config, examples
-    )
+    resumption = Resumption(Checkpoints(store, key), 60 * settings.checkpoint_minutes, interruption, lease)
+    training = resumption.train(model, config, examples)
     say("scoring every split")
     rows = examples.rows(*SPLITS)
     probabilities = predict(model, config, examples, on_step=_sign_of_life())
@@ -111,13 +120,9 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
         parameters=model.count_params(),
         finished=datetime.now(UTC),
         environment=provenance,
-        files=_upload(store, key, files) | _upload_model(store, key, model, settings.cache),
+        files=_upload(store, key, files, lease) | _upload_model(store, key, model, settings.cache, lease),
     )
     committed = artifacts.create_model(store, artifacts.experiment(key, "result.json"), result)
-    try:
-        checkpoints.clear()
-    except BloodcellError as error:  # they take space, and do no harm
-        say(f"warning: checkpoints could not be removed: {error.problem}")
     emit(Done(message=f"{key} is in {store.url}") if committed else _dropped(key))
 
 
@@ -203,16 +208,18 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=2).encode() + b"\n"
 
 
-def _upload(store: Store, key: str, files: dict[str, bytes]) -> dict[str, str]:
+def _upload(store: Store, key: str, files: dict[str, bytes], lease: Lease) -> dict[str, str]:
     """Write the artifacts and return the SHA-256 of each."""
     for name, content in files.items():
+        lease.verify()  # else it might be written over another's, which a result names
         store.write(artifacts.experiment(key, name), content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
-def _upload_model(store: Store, key: str, model: keras.Model, cache: Path) -> dict[str, str]:
+def _upload_model(store: Store, key: str, model: keras.Model, cache: Path, lease: Lease) -> dict[str, str]:
     with storage_errors("model.keras", str(cache), "BLOODCELL_CACHE"), scratch(cache / "scratch") as folder:
         path = folder / "model.keras"
         save_model(model, path)
+        lease.verify()
         store.upload(path, artifacts.experiment(key, path.name))
         return {path.name: sha256_of(path)}

@@ -17,7 +17,8 @@ def earlier_trainings(store: Store, run: GridRun) -> dict[str, tuple[ExperimentR
     These are what the nights before trained of a row of that name, on the same images, back to the last one that was
     told to restart, or to where the row got better: two nights in succession, as one may be luck, and a measure that is
     luck makes every later night look worse. Where there is none such, they are also what these nights and this one
-    reuse. A training that was found worse is no measure for the next, nor are its repeats; one that was found better is
+    reuse, with settings that the row had before. A training that was found worse is no measure for the next, nor are
+    its repeats; one that was found better is
     none until the next night has borne it out or not. Of the repeats of one training the newest counts: on a CPU they
     are equal numbers, and twice the same says nothing of how trainings differ. An object that cannot be read is another
     run's to mend.
@@ -48,10 +49,9 @@ def reference(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[s
     """
 
     def same(night: GridRun, status: str) -> set[str]:
-        alike = (other for other in night.rows if other.name == row.name and other.status == status)
-        return {other.key for other in alike if other.config.choice_of_test == row.config.choice_of_test}
+        return {other.key for other in _alike(row, night) if other.status == status}
 
-    counted = set().union(*(same(night, "reused") for night in (run, *nights)))
+    counted = _reused(row, [*reversed(nights), run])
     doubtful: set[str] = set()
     worse = same(run, "trained")
     for night in reversed(nights):
@@ -66,6 +66,35 @@ def reference(row: RowOutcome, run: GridRun, nights: Sequence[GridRun]) -> set[s
         if "worse" in verdicts:
             worse |= trained
     return _newest_repeats(counted - doubtful, worse)
+
+
+def _alike(row: RowOutcome, night: GridRun) -> list[RowOutcome]:
+    """The trainings of the row of that name in a night, where it is tested on the same images."""
+    alike = (other for other in night.rows if other.name == row.name)
+    return [other for other in alike if other.config.choice_of_test == row.config.choice_of_test]
+
+
+def _reused(row: RowOutcome, nights: Sequence[GridRun]) -> set[str]:
+    """What nights reused of a row under settings that its nights before had, or that its first night has.
+
+    Where settings changed, what somebody trained with the new ones before, in another run, is of what is to be judged.
+
+    Args:
+        row: One of the row's trainings.
+        nights: The oldest first.
+    """
+    known: set[str] = set()
+    found: set[str] = set()
+    for night in nights:
+        alike = _alike(row, night)
+        settings = {other.config.model_dump_json(exclude={"seed"}) for other in alike}
+        if known and not settings <= known:
+            if not any(verdict.row == row.name and verdict.verdict == "worse" for verdict in night.verdicts):
+                known |= settings
+            continue
+        known |= settings
+        found |= {other.key for other in alike if other.status == "reused"}
+    return found
 
 
 def _newest_repeats(keys: set[str], without: set[str]) -> set[str]:

@@ -5,6 +5,7 @@ They are met at once, or where a model trains, as soon as the training is saved.
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,13 +16,14 @@ from bloodcell.errors import StoppedError
 class Interruption:
     """Whether this process was asked to stop.
 
-    Outside `deferred` the process ends at once: what the store holds is whole at every moment.
+    Outside `deferred` a signal ends the process at once: what the store holds is whole at every moment.
     """
 
     def __init__(self) -> None:
         self._asked = False
         self._deferring = False
         self._parent = os.getppid()
+        self._orphaned_since: float | None = None
 
     def listen(self) -> None:
         """Take signals from now on; for the main thread."""
@@ -33,6 +35,15 @@ class Interruption:
         """Whether to stop: on request, or because nobody waits any more, who was killed."""
         return self._asked or os.getppid() != self._parent
 
+    @property
+    def orphaned_for(self) -> float:
+        """Seconds since it was first seen here that nobody waits any more; 0 while somebody does."""
+        if os.getppid() == self._parent:
+            return 0.0
+        now = time.monotonic()
+        self._orphaned_since = self._orphaned_since or now
+        return now - self._orphaned_since
+
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Leave it to the block to look at `requested`, and to end by a StoppedError."""
@@ -42,14 +53,14 @@ class Interruption:
         finally:
             self._deferring = False
         if self._asked:
-            _exit()
+            self.end()
+
+    def end(self) -> None:
+        """End this process, whatever its threads are at."""
+        # No exception: raised in a library's finalizer it would be lost.
+        os._exit(StoppedError.exit_code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._asked = True
         if not self._deferring:
-            _exit()
-
-
-def _exit() -> None:
-    # No exception: raised in a library's finalizer it would be lost.
-    os._exit(StoppedError.exit_code)
+            self.end()

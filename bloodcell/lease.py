@@ -2,9 +2,11 @@
 
 A lease is an object that its holder writes anew, with another number of renewals, while it lives. Who finds one that
 does not change for as long as a lease lasts, by its own clock, takes over: clocks of different machines are never
-compared. Of several who take over at once one succeeds, as they all have to create the object with the next number.
-A holder that meets that object stops. What two could spoil together, should a holder have been silent for so long and
-yet live, is safe all the same: a result is created once, and never written over.
+compared. Of several who take over at once one succeeds, as they all have to create the object with the next number,
+and no number is used twice before the experiment has its result. A holder that meets another's lease stops.
+
+A holder that was silent for so long and yet lives may go on for as long as it does not look. What it computes does no
+harm: a result is created once, and it looks before each artifact.
 """
 
 import os
@@ -12,16 +14,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 from uuid import uuid4
 
-import psutil
 from pydantic import Field, ValidationError
 
 from bloodcell import artifacts
-from bloodcell.errors import BloodcellError, DataError, TransientError
+from bloodcell.errors import BloodcellError, CorruptObjectError, ObjectNotFoundError, TransientError
+from bloodcell.interruption import Interruption
+from bloodcell.process_identity import boot, process_namespace, started_at_ticks
 from bloodcell.store import Store
 from bloodcell.values import Frozen
 
@@ -29,17 +31,19 @@ _RENEWALS = 4
 """Renewals while a lease lasts: as many may fail but one."""
 
 _LOOK_SECONDS = 2.0
+_TELL_SECONDS = 15.0
 
 
 class Holder(Frozen):
     """Who holds a lease: the object experiments/<key>/leases/<number>.json."""
 
     id: str
-    host: str = Field(description="Name of its machine, for people.")
-    processes: str = Field(description="What tells its process ids from those of another machine, boot or container.")
+    host: str = Field(description="Name of its machine or container.")
+    processes: str = Field(description="What tells its process ids from those of another boot or container; or empty.")
     process: int = Field(description="Its process id.")
-    started: float = Field(description="When that process started, as its machine has it.")
+    ticks: float | None = Field(description="When that process started, by a clock of its machine that nobody sets.")
     renewals: int = 0
+    given_back: bool = False
 
     @classmethod
     def this_process(cls) -> "Holder":
@@ -49,37 +53,36 @@ class Holder(Frozen):
             host=socket.gethostname(),
             processes=_processes(),
             process=os.getpid(),
-            started=psutil.Process().create_time(),
+            ticks=started_at_ticks(os.getpid()),
         )
 
     @property
-    def has_ended(self) -> bool:
-        """Whether its process is known to have ended; of another machine or container nothing is known."""
-        if not self.processes or self.processes != _processes():
-            return False
-        try:
-            return psutil.Process(self.process).create_time() != self.started
-        except psutil.NoSuchProcess:
-            return True
+    def is_free(self) -> bool:
+        """Whether it was given back, or its process is known to have ended; of another machine's nothing is known."""
+        here = bool(self.processes) and self.processes == _processes()
+        return self.given_back or (here and started_at_ticks(self.process) not in (self.ticks, float("inf")))
 
 
 def _processes() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # not Linux
-        return ""
+    return f"{boot()} {process_namespace()}" if boot() and process_namespace() else ""
 
 
 class _Found(NamedTuple):
+    """The newest lease.
+
+    Attributes:
+        number: Its number.
+        content: Its bytes; None where they are damaged.
+    """
+
     number: int
-    content: bytes
+    content: bytes | None
 
     @property
     def holder(self) -> Holder | None:
-        """None where another version of this project wrote it: it runs out."""
+        """None where it is damaged, or another version of this project wrote it: it runs out."""
         try:
-            return Holder.model_validate_json(self.content)
+            return Holder.model_validate_json(self.content or b"")
         except ValidationError:
             return None
 
@@ -91,15 +94,17 @@ class Lease:
         store: Where the experiment is.
         key: The experiment.
         seconds: How long it lasts without a renewal.
+        interruption: Of this process, which is ended where nobody waits for it and it does not end by itself.
 
     Attributes:
         is_lost: Whether another process took over.
     """
 
-    def __init__(self, store: Store, key: str, seconds: float) -> None:
+    def __init__(self, store: Store, key: str, seconds: float, interruption: Interruption) -> None:
         self._store = store
         self._key = key
         self._seconds = seconds
+        self._interruption = interruption
         self._holder = Holder.this_process()
         self._number = 0
         self.is_lost = False
@@ -116,26 +121,32 @@ class Lease:
         Returns:
             Whether it was taken: not where there is nothing left to do.
         """
-        seen, since, told = b"", time.monotonic(), -self._seconds
+        seen: bytes | None = b""
+        since = looked = time.monotonic()
+        told = since - _TELL_SECONDS
+        pause = min(_LOOK_SECONDS, self._seconds / _RENEWALS)
         while not is_done():
-            now, found = time.monotonic(), self._newest()
+            found, now = self._newest(), time.monotonic()
+            # What passes while the store does not answer, or this process is stopped, is no silence of the holder's.
+            if found is None or found.content != seen or now - looked > 2 * pause:
+                seen, since = found.content if found else b"", now
+            looked = now
             holder = found.holder if found else None
-            silent = found is not None and found.content == seen and now - since > self._seconds
-            if found is None or silent or (holder and holder.has_ended):
+            if found is None or (holder and holder.is_free) or now - since > self._seconds:
                 if self._create(found.number + 1 if found else 1):
-                    return True
-                continue
-            if found.content != seen:
-                seen, since = found.content, now
-            if now - told >= self._seconds:
+                    if not is_done():  # who held it may have ended since the last look
+                        return True
+                    self.clear()
+                    return False
+            elif now - told >= _TELL_SECONDS:
                 whose = f", {holder.process} on {holder.host}," if holder else ""
                 say(f"another process{whose} trains this experiment: waiting for it")
                 told = now
-            time.sleep(min(_LOOK_SECONDS, self._seconds / _RENEWALS))
+            time.sleep(pause)
         return False
 
     def check(self) -> None:
-        """See that it is still held.
+        """See that it is still held, as far as the last renewal knows.
 
         Raises:
             TransientError: Another process took over.
@@ -146,14 +157,30 @@ class Lease:
                 remedy="run again; the other's result is used",
             )
 
+    def verify(self) -> None:
+        """See in the store that it is still held.
+
+        Raises:
+            TransientError: Another process took over.
+        """
+        self.is_lost = self.is_lost or not self._is_own(self._newest())
+        self.check()
+
     def release(self) -> None:
-        """Give it back."""
-        self._ended.set()
-        self._thread.join()
+        """Give it back, for another attempt."""
+        self._stop()
+        if self.is_lost:
+            return
         with suppress(BloodcellError):  # it runs out
-            for number in self._numbers():
-                if number <= self._number:
-                    self._store.delete(self._name(number))
+            if self._is_own(self._newest()):
+                self._write(given_back=True)
+                self._delete(below=self._number)
+
+    def clear(self) -> None:
+        """Give it back for good: the experiment has its result."""
+        self._stop()
+        with suppress(BloodcellError):  # it runs out
+            self._delete(below=None)
 
     def _create(self, number: int) -> bool:
         if not artifacts.create_model(self._store, self._name(number), self._holder):
@@ -162,21 +189,45 @@ class Lease:
         self._thread.start()
         return True
 
+    def _stop(self) -> None:
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
     def _renew(self) -> None:
         renewals = 0
         while not self._ended.wait(self._seconds / _RENEWALS):
+            if self._interruption.orphaned_for > self._seconds:
+                self._interruption.end()  # it hangs, or has still long to go for nobody
             renewals += 1
-            with suppress(BloodcellError):  # the next may succeed
-                if any(number > self._number for number in self._numbers()):
+            with suppress(Exception):  # the next may succeed
+                if not self._is_own(self._newest()):
                     self.is_lost = True
                     return
-                holder = self._holder.model_copy(update={"renewals": renewals})
-                artifacts.write_model(self._store, self._name(self._number), holder)
+                self._write(renewals=renewals)
+
+    def _write(self, **changes: object) -> None:
+        artifacts.write_model(self._store, self._name(self._number), self._holder.model_copy(update=changes))
+
+    def _is_own(self, found: _Found | None) -> bool:
+        if found is None or found.number != self._number:
+            return False
+        holder = found.holder
+        return holder is None or holder.id == self._holder.id  # one that is damaged is written anew
+
+    def _delete(self, *, below: int | None) -> None:
+        for number in self._numbers():
+            if below is None or number < below:
+                self._store.delete(self._name(number))
 
     def _newest(self) -> _Found | None:
         for number in reversed(self._numbers()):
-            with suppress(DataError):  # given back meanwhile
+            try:
                 return _Found(number, self._store.read(self._name(number)))
+            except ObjectNotFoundError:  # deleted meanwhile
+                continue
+            except CorruptObjectError:
+                return _Found(number, None)
         return None
 
     def _numbers(self) -> list[int]:
@@ -190,7 +241,13 @@ class Lease:
 
 @contextmanager
 def leased(
-    store: Store, key: str, *, seconds: float, is_done: Callable[[], bool], say: Callable[[str], None]
+    store: Store,
+    key: str,
+    *,
+    seconds: float,
+    interruption: Interruption,
+    is_done: Callable[[], bool],
+    say: Callable[[str], None],
 ) -> Iterator[Lease | None]:
     """Hold the lease of an experiment in this block, after whoever holds it now.
 
@@ -198,13 +255,14 @@ def leased(
         store: Where the experiment is.
         key: The experiment.
         seconds: How long a lease lasts whose holder has fallen silent.
+        interruption: Of this process.
         is_done: Whether nothing is left to be done.
         say: Told whom it waits for.
 
     Yields:
         The lease; None where there is nothing left to do.
     """
-    lease = Lease(store, key, seconds)
+    lease = Lease(store, key, seconds, interruption)
     if not lease.take(is_done, say):
         yield None
         return

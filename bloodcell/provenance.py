@@ -23,6 +23,9 @@ TRAINING_SIDE = (
 )
 """Modules that decide what a training computes; a change in any other retrains nothing."""
 
+_CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "requirements-*.txt")
+"""What of a checkout runs: a grid file that a user put beside it changes no code."""
+
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow", "prefect")
 
 
@@ -67,7 +70,7 @@ def git_commit() -> str | None:
         if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
             return None  # installed inside another project's checkout
         commit = _git(root, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(root, "status", "--porcelain") else "")
+        return commit + ("+changes" if _git(root, "status", "--porcelain", "--", *_CODE) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -9,7 +9,6 @@ from bloodcell.checkpointing import Checkpointing
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
-from bloodcell.errors import CorruptObjectError
 from bloodcell.events import Epoch, Progress, emit, say
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease
@@ -53,6 +52,9 @@ class Resumption:
             saving.on_epoch(moment)
 
         def fit_from(checkpoint: Checkpoint | None) -> Training:
+            if checkpoint is not None:
+                place = checkpoint.progress
+                say(f"going on in epoch {place.epoch + 1}, after step {place.step} of it")
             return fit(model, config, examples, on_epoch, on_step=saving.on_step, resume=checkpoint)
 
         saving = Checkpointing(
@@ -64,12 +66,4 @@ class Resumption:
             on_progress=on_progress,
         )
         with self.interruption.deferred(), saving:
-            found = self.checkpoints.newest(lambda why: say(f"warning: {why}"))
-            if found is None:
-                return fit_from(None)
-            say(f"going on in epoch {found.progress.epoch + 1}, after step {found.progress.step} of it")
-            try:
-                return fit_from(found)
-            except CorruptObjectError as error:
-                say(f"warning: the checkpoint is passed over: {error.problem}")
-                return fit_from(None)
+            return self.checkpoints.restore(fit_from, lambda why: say(f"warning: {why}")) or fit_from(None)

@@ -122,6 +122,17 @@ def test_a_row_that_was_trained_by_hand_before_is_measured_by_that_too(store, ni
     assert seeds(store, tonight.model_copy(update={"rows": (by_hand, *tonight.rows)})) == [0]
 
 
+def test_what_was_trained_elsewhere_with_settings_that_are_new_tonight_is_no_measure(store, night):
+    night(0)
+    broken = {"learning_rate": 1.0}
+    elsewhere = night(1, nightly=None, changes=broken).rows[0].model_copy(update={"status": "reused"})
+    tonight = night(2, published=False, changes=broken)
+    rows = {"rows": (elsewhere, *tonight.rows)}
+    assert seeds(store, tonight.model_copy(update=rows)) == [0]
+    night(2, changes=broken, verdict="worse", **rows)
+    assert seeds(store, night(3, published=False, changes=broken)) == [0]
+
+
 def test_of_the_repeats_of_a_training_the_newest_counts(store, night):
     night(0)
     night(1)

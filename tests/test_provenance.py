@@ -26,6 +26,7 @@ NOT_DECIDING = {
     "interruption.py",
     "lease.py",
     "printable.py",
+    "process_identity.py",
     "provenance.py",
     "redaction.py",
     "report/confusion.py",

@@ -100,7 +100,9 @@ def goes_on(number: int, undisturbed: Undisturbed, config: ExperimentConfig, exa
     checkpoints = Checkpoints(store, "key")
     checkpoints.write(copies[number])
     resumed = build(config.model_copy(update={"seed": 5}))  # nothing may hang on the initial weights
-    went_on = fit(resumed, config, examples, lambda *_: None, resume=checkpoints.newest(pytest.fail))
+    went_on = checkpoints.restore(
+        lambda found: fit(resumed, config, examples, lambda *_: None, resume=found), pytest.fail
+    )
     assert figures(went_on) == figures(training)
     assert went_on.kept_epoch == training.kept_epoch
     assert_same(resumed, model)

@@ -65,6 +65,11 @@ def _of_split(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageA
     yield "Source cells unknown", unknown
     shared = "Validation images may share cells with training, so validation figures may be too good."
     yield "Validation not independent", shared
+    if not info.declared.get("TEST"):
+        drawn = (
+            "Test images are drawn from the same images, may share cells with training too, and so may look too good."
+        )
+        yield "Test not independent", drawn
 
 
 def _of_comparison(done: Sequence[FinishedRow]) -> Iterator[Caution]:
@@ -91,7 +96,9 @@ def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
     """That one training a row says nothing of the next, and two say little."""
     number = max(len(row.results) for row in done)
     if number > 2:
-        return None
+        few = [row.name for row in done if len(row.results) <= 2 and row.cells]
+        by_chance = "how wide the interval of a row with one or two trainings is, is largely chance"
+        return ("Few trainings of some rows", f"{listed(few)}: {by_chance}.") if few else None
     if number == 2:
         little = "How much trainings of a row differ rests on two of each: rows may be told apart that are equal"
         by_chance = ", and how wide a row's interval is, is largely chance" if any(row.cells for row in done) else ""

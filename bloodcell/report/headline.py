@@ -86,7 +86,7 @@ def _of_winners(
 ) -> Headline:
     first, done = winners[0], finished(rows)
     one = len(winners) == 1
-    sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}, {_trained(first, rows)}."]
+    sentences = [f"{_what(first) if one else '(the same figure)'}, on {evidence(first)}, {_trained(winners, rows)}."]
     if one and (seen := first.metrics.get("seen")):
         interval = f" (95% interval {interval_text(first.cells['seen'].accuracy)})" if "seen" in first.cells else ""
         sentences.append(f"On {_seen_images(seen, first, info)}, it reaches {percent(seen.accuracy)}{interval}.")
@@ -101,14 +101,18 @@ def _of_winners(
     return Headline(f"best {label}" if len(done) > 1 else label, figure, " ".join(sentences))
 
 
-def _trained(row: FinishedRow, rows: Sequence[Row]) -> str:
-    """In how many trainings, and the interval where there is one."""
+def _trained(winners: Sequence[FinishedRow], rows: Sequence[Row]) -> str:
+    """In how many trainings, and the interval of each where there is one."""
+    row = winners[0]
     once = f"one training{' per row' if len(rows) > 1 else ''} (seed {row.seeds[0]})"
     trained = f"the mean of {len(row.results)} trainings" if len(row.results) > 1 else once
     if "test" not in row.cells:
         return trained
     over = "cells and seeds" if len(row.results) > 1 else "cells"
-    return f"{trained}: 95% interval over {over} {interval_text(row.cells['test'].accuracy)}"
+    if len(winners) == 1:
+        return f"{trained}: 95% interval over {over} {interval_text(row.cells['test'].accuracy)}"
+    intervals = listed([f"{interval_text(each.cells['test'].accuracy)} ({each.name})" for each in winners])
+    return f"{trained}: 95% intervals over {over} {intervals}"
 
 
 def _what(row: FinishedRow) -> str:

@@ -118,7 +118,7 @@ def _verdict(
         tonight=len(tonight),
         earlier=len(earlier),
         changed=_changed(tonight[0].spec, earlier[-1].spec) if earlier else (),
-        wanted=wanted if p is None else 0,
+        wanted=wanted if p is None and len(earlier) < wanted else 0,
     )
 
 

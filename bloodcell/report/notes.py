@@ -72,9 +72,11 @@ def accuracy(rows: Sequence[Row], compared: Comparisons) -> str:
 def runs(compared: Comparisons) -> str:
     """How many trainings the reflections rest on; empty where several do and no rows are compared."""
     if compared.seeds <= 1:
+        once = "There is one training per setting, so nothing is claimed beyond these trainings"
         return (
-            "There is one training per setting, so nothing is claimed beyond these trainings: more than chance, and p, "
-            "are of other cells, not of other seeds."
+            f"{once}: more than chance, and p, are of other cells, not of other seeds."
+            if compared.pairs
+            else f"{once}."
         )
     if not compared.pairs:
         return ""

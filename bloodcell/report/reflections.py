@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bloodcell.formatting import amounts, listed, noun, percent, setting, setting_text
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.machines import machine_differences
-from bloodcell.report.rows import FinishedRow, Row, finished, unfinished, varied_fields
+from bloodcell.report.rows import FinishedRow, Row, finished, ranked, unfinished, varied_fields
 from bloodcell.report.verdicts import MOST_LISTED, comparable, differences, verdict
 
 
@@ -41,13 +41,19 @@ def reflect(rows: Sequence[Row], compared: Comparisons) -> tuple[Reflection, ...
 
 def _reflection(rows: Sequence[Row], field: str, compared: Comparisons) -> Reflection:
     axis = [row for row in rows if row.changed in ((), (field,))]
-    done = list(finished(axis))
+    in_rank = {row.name for row in ranked(finished(rows))}
+    done = [row for row in finished(axis) if row.name in in_rank]
     title = noun(field).capitalize()
-    left_out = _left_out(unfinished(axis), field)
+    fewer = [row for row in finished(axis) if row.name not in in_rank]
+    left_out = (
+        *_left_out(unfinished(axis), field, "without a result"),
+        *_left_out(fewer, field, "with fewer trainings than the others"),
+    )
     if len(done) < 2:
         have = f"only {done[0].name} has" if done else "none has"
+        what = "a result of every seed" if fewer else "a result"
         return Reflection(
-            title, (f"Of its {len(axis)} rows {have} a result: there is nothing to compare.",), (), left_out
+            title, (f"Of its {len(axis)} rows {have} {what}: there is nothing to compare.",), (), left_out
         )
     numbers = _numbers(done, field)
     order = numbers or [-row.test.accuracy if comparable(done, field) else 0 for row in done]
@@ -113,6 +119,6 @@ def _image_size(done: Sequence[FinishedRow], field: str) -> tuple[str, ...]:
     return (f"The image size changes along with it ({sizes}), so the two effects cannot be separated.",)
 
 
-def _left_out(failed: Sequence[Row], field: str) -> tuple[str, ...]:
-    names = [f"{row.name} ({amounts(field, [setting_text(row.config, field)])})" for row in failed]
-    return (f"Left out, because without a result: {listed(names)}.",) if names else ()
+def _left_out(some: Sequence[Row], field: str, why: str) -> tuple[str, ...]:
+    names = [f"{row.name} ({amounts(field, [setting_text(row.config, field)])})" for row in some]
+    return (f"Left out, because {why}: {listed(names)}.",) if names else ()

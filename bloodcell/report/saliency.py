@@ -85,6 +85,8 @@ def saliency(chosen: pd.DataFrame, pictures: Pixels, maps: npt.NDArray[np.float3
 
 def _remark(heat: npt.NDArray[np.float32]) -> str:
     """Why a map has no colour; empty where it has."""
+    if heat.size == 1:
+        return "a map of one place"
     if heat.max() <= 0:
         return "nothing"
     return "same everywhere" if heat.max() - heat.min() < _FLAT * heat.max() else ""

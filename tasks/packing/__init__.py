@@ -69,7 +69,7 @@ def _choice(
     choice = choose(jobs, measured, available, most)
     threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
     ends = timedelta(seconds=round(choice.makespan))
-    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}, start and scoring aside")
+    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}, scoring and pictures aside")
     return choice
 
 

@@ -89,6 +89,7 @@ class ProcessRunner:
                 for line in child.stdout or ():
                     watchdog.hear()
                     transcript.add(line)
+                    watchdog.hear()  # what listens may be slow: a Prefect server that is away
             except BaseException:
                 end(child, grace)
                 raise

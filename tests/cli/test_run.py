@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import psutil
@@ -57,9 +58,13 @@ def test_a_training_that_is_stopped_and_killed_ends_as_if_it_had_not_been(settin
     assert "the training was stopped in epoch " in said
     assert "Traceback" not in said
     assert not artifacts.is_done(store, long.key)
-    assert not list(store.list(f"experiments/{long.key}/leases/"))
 
-    code, said = interrupted(command, 6, subprocess.Popen.kill)
+    def kill_once_saved(process: subprocess.Popen[str]) -> None:
+        while not any("/00006-" in name for name in store.list(f"experiments/{long.key}/checkpoints/")):
+            time.sleep(0.01)
+        process.kill()
+
+    code, said = interrupted(command, 6, kill_once_saved)
     assert code == -9
     assert "going on in epoch " in said
     assert '"epoch":2,' not in said

@@ -9,9 +9,13 @@
   const isTitle = (row) => [...row.cells].slice(1).every((cell) => !cell.textContent.trim());
   const lines = original.filter((row) => !isTitle(row));
 
-  /** The number that a cell begins with, else its text in lower case. */
+  /** The best row differs from itself by nothing, and those that are tied with it follow. */
+  const WORDS = { best: 1e-9, "tied with best": 0 };
+
+  /** The number that a cell begins with, or that its words stand for, else its text in lower case. */
   function valueOf(row, column) {
     const text = row.cells[column].textContent.trim();
+    if (text in WORDS) return WORDS[text];
     const found = text.replaceAll(",", "").replace("\u2212", "-").match(NUMBER);
     return found ? Number(found[0]) : text.toLowerCase();
   }

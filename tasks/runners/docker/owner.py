@@ -10,6 +10,7 @@ from typing import Self
 import psutil
 from pydantic import Field
 
+from bloodcell.process_identity import boot, process_namespace, started_at_ticks
 from bloodcell.values import Frozen
 
 _CLOCK_SECONDS = 2.0
@@ -38,12 +39,12 @@ class Owner(Frozen):
         host = socket.gethostname()
         return cls(
             host=host,
-            boot=_boot(),
-            namespace=_namespace(),
+            boot=boot(),
+            namespace=process_namespace(),
             contained=Path("/.dockerenv").exists() and container_started(host) is not None,
             pid=os.getpid(),
             started=psutil.Process().create_time(),
-            ticks=_ticks(os.getpid()) or 0.0,
+            ticks=started_at_ticks(os.getpid()) or 0.0,
         )
 
     def is_alive(self, container_started: Callable[[str], float | None]) -> bool:
@@ -52,38 +53,9 @@ class Owner(Frozen):
         Args:
             container_started: When a container of the engine started, in seconds of Unix time; None if it does not run.
         """
-        if (self.host, self.boot, self.namespace) == (socket.gethostname(), _boot(), _namespace()):
-            return _ticks(self.pid) in (self.ticks, math.inf)
+        if (self.host, self.boot, self.namespace) == (socket.gethostname(), boot(), process_namespace()):
+            return started_at_ticks(self.pid) in (self.ticks, math.inf)
         if self.contained:
             started_at = container_started(self.host)
             return started_at is not None and started_at < self.started + _CLOCK_SECONDS  # not restarted since
-        return self.host != socket.gethostname() or self.boot == _boot()
-
-
-def _ticks(pid: int) -> float | None:
-    """When a living process started; None where there is none, infinity where one may not be looked at."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return None if fields[0] == "Z" else float(fields[19])
-    except OSError:  # none, or another user's where /proc hides those, or not Linux
-        try:
-            os.kill(pid, 0)
-            return psutil.Process(pid).create_time()
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            return None
-        except PermissionError:
-            return math.inf
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:  # not Linux
-        return ""
-
-
-def _namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # not Linux
-        return ""
+        return self.host != socket.gethostname() or self.boot == boot()

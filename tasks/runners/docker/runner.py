@@ -205,8 +205,8 @@ class DockerRunner:
                 continue
             answered = time.monotonic()
             for line in lines:
-                deadlines.hear()
                 transcript.add(line)
+                deadlines.hear()  # after what listens, which may be slow: a Prefect server that is away
             if container.status in _ENDED:
                 state: dict[str, Any] = container.attrs["State"]
                 if overdue and exit_code(state):
