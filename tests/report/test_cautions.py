@@ -38,7 +38,9 @@ def test_one_training_per_row_is_said_where_it_is_so(make, figures, grid):
     outcomes = {"a": figures(0.8), "b": figures(0.9)}
     text = make(grid, outcomes).markdown
     assert "**One training per row**: Seed 0. No interval covers the variation from training to training" in text
-    assert "There is one training per setting, so nothing is claimed beyond these trainings: more than chance," in text
+    assert "There is one training per setting, so nothing is claimed beyond these trainings." in text
+    known = make(grid, outcomes, sources=KNOWN).markdown
+    assert "nothing is claimed beyond these trainings: more than chance, and p, are of other cells" in known
     twice = make(grid.model_copy(update={"seeds": 2}), outcomes, sources=KNOWN).markdown
     assert "**Two trainings per row**: How much trainings of a row differ rests on two of each" in twice
     assert "that are equal, and how wide a row's interval is, is largely chance. A grid" in twice
@@ -56,6 +58,22 @@ def test_a_row_that_lost_a_training_is_named(make, figures, grid):
     text = make(twice, {"a": figures(0.8), "b": [figures(0.9), "out of memory"]}, sources=KNOWN).opening
     assert "**Failed trainings**: These rows lost trainings: b (1 training)." in text
     assert "**Not ranked**: These rows have fewer trainings than the 2 of the grid, and so no rank: b (1)." in text
+
+
+def test_a_row_with_few_trainings_among_others_with_more_is_named(make, figures, grid):
+    thrice = grid.model_copy(update={"seeds": 3})
+    outcomes = {"a": figures(0.8), "b": [figures(0.9), figures(0.8), "out of memory"]}
+    example = make(thrice, outcomes, sources=KNOWN)
+    assert "**Few trainings of some rows**: b: how wide the interval of a row with one or two" in example.opening
+    assert "with fewer trainings than the others: b" in example.markdown
+    assert "As measured it" not in example.markdown
+
+
+def test_the_test_is_not_independent_where_it_is_drawn_from_images_of_unknown_cells(make, figures, grid):
+    outcomes = {"a": figures(0.8), "b": figures(0.9)}
+    assert "**Test not independent**" in make(grid, outcomes, declares_test=False).opening
+    assert "**Test not independent**" not in make(grid, outcomes).opening
+    assert "**Test not independent**" not in make(grid, outcomes, sources=KNOWN, declares_test=False).opening
 
 
 def test_rows_that_each_lost_another_training_are_not_said_to_have_other_tests(make, figures, grid):
