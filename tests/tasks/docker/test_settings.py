@@ -48,7 +48,8 @@ def test_credentials_are_in_the_environment_alone():
 def test_nothing_else_of_this_process_is_passed_on():
     inherited = {"PREFECT_API_KEY": "p", "HOME": "/root", "AWS_PROFILE": "me", "AWS_CA_BUNDLE": "/etc/x", "TOKEN": "t"}
     assert set(made(inherited=inherited)["environment"]) == {
-        "BLOODCELL_CACHE", "BLOODCELL_CACHE_LIMIT", "BLOODCELL_SLOTS", "BLOODCELL_STORE", "BLOODCELL_THREADS",
+        "BLOODCELL_CACHE", "BLOODCELL_CACHE_LIMIT", "BLOODCELL_CHECKPOINT_MINUTES", "BLOODCELL_LEASE",
+        "BLOODCELL_SLOTS", "BLOODCELL_STORE", "BLOODCELL_THREADS",
         "PYTHONUNBUFFERED", "TF_CPP_MIN_LOG_LEVEL",
     }  # fmt: skip
 
