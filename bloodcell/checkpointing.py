@@ -8,11 +8,9 @@ from typing import Self
 
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.errors import BloodcellError, StoppedError
+from bloodcell.events import NowAndThen
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease
-
-SIGN_OF_LIFE_SECONDS = 15.0
-"""How often an experiment says that it goes on, where nothing else is to be said."""
 
 
 class Checkpointing:
@@ -48,7 +46,8 @@ class Checkpointing:
         self._on_progress = on_progress
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[bool] | None = None
-        self._saved = self._told = time.monotonic()
+        self._saved = time.monotonic()
+        self._alive = NowAndThen()
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +74,7 @@ class Checkpointing:
         now = time.monotonic()
         if now - self._saved > self._every:
             self._save(moment)
-        if now - self._told > SIGN_OF_LIFE_SECONDS:
-            self._told = now
+        if self._alive.is_due():
             self._on_progress(moment.epoch + 1, moment.step)
 
     def _save(self, moment: Moment) -> None:

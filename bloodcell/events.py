@@ -1,6 +1,7 @@
 """Progress as one JSON object a line on stdout: how a container speaks to its runner."""
 
 import sys
+import time
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -20,6 +21,10 @@ LAST_EPOCH = 10_000
 """The most epochs that an experiment may have, as `ExperimentConfig.epochs` says."""
 
 Lines = Annotated[str, AfterValidator(printable_lines)]
+
+
+SIGN_OF_LIFE_SECONDS = 15.0
+"""How often an experiment says that it goes on, where nothing else is to be said."""
 
 
 class _Event(BaseModel):
@@ -114,6 +119,21 @@ def emit(event: Event) -> None:
 def say(sentence: str) -> None:
     """Emit a `Step`."""
     emit(Step(message=sentence))
+
+
+class NowAndThen:
+    """Whether it is time again for a sign of life, which a runner listens for."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the last one was long ago; if so, the next one counts as given."""
+        now = time.monotonic()
+        if now - self._told < SIGN_OF_LIFE_SECONDS:
+            return False
+        self._told = now
+        return True
 
 
 def parse(line: str) -> Event | None:

@@ -5,7 +5,6 @@ What computes is in the modules that `bloodcell.provenance` hashes into the key;
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ import pandas as pd
 
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, ExperimentResult, ExperimentSpec, SplitMetrics
-from bloodcell.checkpointing import SIGN_OF_LIFE_SECONDS
 from bloodcell.checkpoints import Checkpoints
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import dataset, splits
@@ -27,7 +25,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.evaluation import predictions_table, score
-from bloodcell.events import Done, emit, say
+from bloodcell.events import Done, NowAndThen, emit, say
 from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
 from bloodcell.formatting import setting_text
@@ -128,12 +126,10 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
 
 def _sign_of_life() -> Callable[[int], None]:
     """To be called with every batch that is scored; it says now and then how many were."""
-    told = time.monotonic()
+    alive = NowAndThen()
 
     def on_step(step: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > SIGN_OF_LIFE_SECONDS:
-            told = time.monotonic()
+        if alive.is_due():
             say(f"scored {step:,} batches")
 
     return on_step

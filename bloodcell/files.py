@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,9 @@ from bloodcell.errors import (
 
 TEMPORARY = ".part-"
 """Names that start so are files in the making."""
+
+_TELL_SECONDS = 15.0
+_LOOK_SECONDS = 0.1
 
 Setting = Literal["BLOODCELL_STORE", "BLOODCELL_CACHE", "--to"]
 
@@ -69,19 +74,29 @@ def _take_free_name(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def exclusive(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Keep other processes of this machine that ask for the same path waiting until the block ends.
 
     Args:
         path: A file for this purpose alone.
-        on_wait: Called before waiting for another process.
+        on_wait: Called before waiting for another process, and again every 15 s.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        if not try_lock(file.fileno(), fcntl.LOCK_EX):
-            on_wait()
+        if on_wait is None:
             fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock_patiently(file.fileno(), on_wait)
         yield
+
+
+def _lock_patiently(descriptor: int, on_wait: Callable[[], None]) -> None:
+    told = -math.inf
+    while not try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() - told >= _TELL_SECONDS:
+            on_wait()
+            told = time.monotonic()
+        time.sleep(_LOOK_SECONDS)
 
 
 def try_lock(descriptor: int, operation: int) -> bool:

@@ -66,8 +66,8 @@ class Settings(BaseSettings):
     stall_limit: int = Field(
         1800,
         ge=1,
-        description="Seconds without a word after which an experiment is taken for hung, stopped and tried again; while "
-        "it trains and scores it says every 15 s how far it is, unless a single step takes longer.",
+        description="Seconds without a word after which an experiment is taken for hung, stopped and tried again; it "
+        "says every 15 s how far it is, unless a single step of training, upload or picture takes longer.",
     )
     grace: int = Field(
         20,

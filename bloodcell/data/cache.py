@@ -14,20 +14,25 @@ import fcntl
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.decoded import Images, decoded_batches, decoder, write_images
+from bloodcell.events import NowAndThen
 from bloodcell.files import exclusive, scratch, storage_errors, try_lock
 from bloodcell.store import Store
 
 _ARRAY = "array.npy"
+
+Batch = tuple[npt.NDArray[np.int64], Images]
+"""Numbers of images, and the images."""
 
 
 def decoded_images(
@@ -78,11 +83,21 @@ def decoded_images(
                 path.unlink(missing_ok=True)  # damaged, where there is one
             with (folder / _ARRAY).open("xb+") as file:
                 _reserve(file, shape, cache, limit, say)
-                write_images(file, decoded_batches(store, info, manifest, side, folder))
+                write_images(file, _told(decoded_batches(store, info, manifest, side, folder), len(manifest), say))
                 images = _map(file)  # before it has the name by which it might be evicted
             with _room(cache):
                 (folder / _ARRAY).replace(path)
             return images
+
+
+def _told(batches: Iterator[Batch], images: int, say: Callable[[str], None]) -> Iterator[Batch]:
+    """The batches, and now and then a word on how many images there have been."""
+    done, alive = 0, NowAndThen()
+    for batch in batches:
+        yield batch
+        done += len(batch[0])
+        if alive.is_due():
+            say(f"decoded {done:,} of {images:,} images")
 
 
 def _room(cache: Path) -> AbstractContextManager[None]:
