@@ -89,8 +89,8 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
     if weights is not None:
         check_weights(weights, config.weights)
     # Keras's download of ImageNet weights is not safe side by side.
-    with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext():
-        model = build_model(config, len(info.labels), weights)
+    with exclusive(settings.cache / "model.lock") if config.weights == "imagenet" else nullcontext(), lease.quiet():
+        model = seeded_model(config, len(info.labels), weights)
     resumption = Resumption(Checkpoints(store, key), 60 * settings.checkpoint_minutes, interruption, lease)
     training = resumption.train(model, config, examples)
     say("scoring every split")
@@ -133,6 +133,16 @@ def _sign_of_life() -> Callable[[int], None]:
             say(f"scored {step:,} batches")
 
     return on_step
+
+
+def seeded_model(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
+    """The untrained model, whatever was drawn since the experiment began.
+
+    Keras draws a layer's seed from Python's global generator, and so does botocore how long it waits before it asks a
+    server again: a store that failed while the images were fetched would else lead to other initial weights.
+    """
+    keras.utils.set_random_seed(config.seed)
+    return build_model(config, classes, weights)
 
 
 def _title(config: ExperimentConfig, info: DatasetInfo) -> str:

@@ -13,8 +13,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from contextlib import AbstractContextManager, contextmanager, suppress
+from threading import Event, Lock, Thread
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -109,6 +109,7 @@ class Lease:
         self._number = 0
         self.is_lost = False
         self._ended = Event()
+        self._renewing = Lock()
         self._thread = Thread(target=self._renew, name="lease", daemon=True)
 
     def take(self, is_done: Callable[[], bool], say: Callable[[str], None]) -> bool:
@@ -166,6 +167,10 @@ class Lease:
         self.is_lost = self.is_lost or not self._is_own(self._newest())
         self.check()
 
+    def quiet(self) -> AbstractContextManager[object]:
+        """For a block of seconds in which the thread asks nothing of the store, and so draws no random number."""
+        return self._renewing
+
     def release(self) -> None:
         """Give it back, for another attempt."""
         self._stop()
@@ -200,7 +205,7 @@ class Lease:
             if self._interruption.orphaned_for > self._seconds:
                 self._interruption.end()  # it hangs, or has still long to go for nobody
             renewals += 1
-            with suppress(Exception):  # the next may succeed
+            with self._renewing, suppress(Exception):  # the next may succeed
                 if not self._is_own(self._newest()):
                     self.is_lost = True
                     return
