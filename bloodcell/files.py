@@ -21,11 +21,11 @@ from bloodcell.errors import (
     StorageFullError,
     StoragePermissionError,
 )
+from bloodcell.events import SIGN_OF_LIFE_SECONDS
 
 TEMPORARY = ".part-"
 """Names that start so are files in the making."""
 
-_TELL_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
 
 Setting = Literal["BLOODCELL_STORE", "BLOODCELL_CACHE", "--to"]
@@ -93,7 +93,7 @@ def exclusive(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator
 def _lock_patiently(descriptor: int, on_wait: Callable[[], None]) -> None:
     told = -math.inf
     while not try_lock(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() - told >= _TELL_SECONDS:
+        if time.monotonic() - told >= SIGN_OF_LIFE_SECONDS:
             on_wait()
             told = time.monotonic()
         time.sleep(_LOOK_SECONDS)

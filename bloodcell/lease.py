@@ -9,62 +9,25 @@ A holder that was silent for so long and yet lives may go on for as long as it d
 harm: a result is created once, and it looks before each artifact.
 """
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import NamedTuple
-from uuid import uuid4
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from bloodcell import artifacts
 from bloodcell.errors import BloodcellError, CorruptObjectError, ObjectNotFoundError, TransientError
+from bloodcell.events import SIGN_OF_LIFE_SECONDS
+from bloodcell.holder import Holder
 from bloodcell.interruption import Interruption
-from bloodcell.process_identity import boot, process_namespace, started_at_ticks
 from bloodcell.store import Store
-from bloodcell.values import Frozen
 
 _RENEWALS = 4
 """Renewals while a lease lasts: as many may fail but one."""
 
 _LOOK_SECONDS = 2.0
-_TELL_SECONDS = 15.0
-
-
-class Holder(Frozen):
-    """Who holds a lease: the object experiments/<key>/leases/<number>.json."""
-
-    id: str
-    host: str = Field(description="Name of its machine or container.")
-    processes: str = Field(description="What tells its process ids from those of another boot or container; or empty.")
-    process: int = Field(description="Its process id.")
-    ticks: float | None = Field(description="When that process started, by a clock of its machine that nobody sets.")
-    renewals: int = 0
-    given_back: bool = False
-
-    @classmethod
-    def this_process(cls) -> "Holder":
-        """A new holder."""
-        return cls(
-            id=uuid4().hex,
-            host=socket.gethostname(),
-            processes=_processes(),
-            process=os.getpid(),
-            ticks=started_at_ticks(os.getpid()),
-        )
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it was given back, or its process is known to have ended; of another machine's nothing is known."""
-        here = bool(self.processes) and self.processes == _processes()
-        return self.given_back or (here and started_at_ticks(self.process) not in (self.ticks, float("inf")))
-
-
-def _processes() -> str:
-    return f"{boot()} {process_namespace()}" if boot() and process_namespace() else ""
 
 
 class _Found(NamedTuple):
@@ -124,7 +87,7 @@ class Lease:
         """
         seen: bytes | None = b""
         since = looked = time.monotonic()
-        told = since - _TELL_SECONDS
+        told = since - SIGN_OF_LIFE_SECONDS
         pause = min(_LOOK_SECONDS, self._seconds / _RENEWALS)
         while not is_done():
             found, now = self._newest(), time.monotonic()
@@ -139,7 +102,7 @@ class Lease:
                         return True
                     self.clear()
                     return False
-            elif now - told >= _TELL_SECONDS:
+            elif now - told >= SIGN_OF_LIFE_SECONDS:
                 whose = f", {holder.process} on {holder.host}," if holder else ""
                 say(f"another process{whose} trains this experiment: waiting for it")
                 told = now

@@ -9,8 +9,9 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.errors import StorageError, TransientError
+from bloodcell.holder import Holder
 from bloodcell.interruption import Interruption
-from bloodcell.lease import Holder, Lease, leased
+from bloodcell.lease import Lease, leased
 from bloodcell.store import LocalStore
 
 SECONDS = 2.0

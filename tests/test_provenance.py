@@ -23,6 +23,7 @@ NOT_DECIDING = {
     "files.py",
     "formatting.py",
     "gradcam.py",
+    "holder.py",
     "interruption.py",
     "lease.py",
     "printable.py",

@@ -25,17 +25,13 @@ class Deadlines:
         """It said something."""
         self._heard = monotonic()
 
-    @property
-    def silence_left(self) -> float:
-        """Seconds until it is taken for hung if it says nothing."""
-        return self._heard + self._silence - monotonic()
-
     def passed(self, tail: Sequence[str]) -> BloodcellError | None:
         """The error of an experiment that is to be stopped now; None where it is in time.
 
         Args:
             tail: Last lines of its log.
         """
-        if monotonic() - self._began > self._limit:
+        now = monotonic()
+        if now - self._began > self._limit:
             return over_time(self._limit)
-        return hung(self._silence, tail) if self.silence_left < 0 else None
+        return hung(self._silence, tail) if now - self._heard > self._silence else None

@@ -19,7 +19,7 @@ from deployments.local import orchestration
 from deployments.local.configuration import Configuration
 from deployments.local.processes import PREFECT_SERVER, S3_SERVER, WORKER, running
 from deployments.local.stack import Stack
-from tests.chaos.victims import EXPERIMENT, flow_runs, kill, rounds
+from tests.chaos.victims import flow_runs, kill, rounds
 from tests.faults.kinds import ERROR, SLOW_DOWN, Fault, flipped, lost_reply, reset, truncated
 from tests.faults.proxy import FaultProxy
 
@@ -166,6 +166,3 @@ class Chaos:
 def told(story: Story) -> str:
     """The story as JSON."""
     return json.dumps(vars(story) | {"kills": dict(story.kills)}, indent=2)
-
-
-__all__ = ["EXPERIMENT", "Chaos", "Story", "grid_file", "told"]
