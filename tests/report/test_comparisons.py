@@ -87,7 +87,7 @@ def test_a_row_that_lost_a_training_is_not_ranked_with_those_that_have_all(make,
     assert set(found.pairs) == {("a", "c")}
     assert [row.name for row in best(finished(example.rows))] == ["a"]
     assert "The other ranked row is worse in these trainings." in example.opening
-    assert "As measured it rises, then falls." in example.markdown
+    assert "It falls, by more than chance." in example.markdown
 
 
 def test_rows_that_agree_on_every_cell_are_tied_within_what_so_many_cells_can_show(make, figures):
