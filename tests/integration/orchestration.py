@@ -79,6 +79,13 @@ class Prefect:
             assert time.monotonic() < deadline, f"{run.state!r}\n{self.logs()}"
             time.sleep(0.5)
 
+    def eventually(self, so: Callable[[], object], seconds: float = 60) -> None:
+        """Wait until something is so, whatever flow runs still run."""
+        deadline = time.monotonic() + seconds
+        while not so():
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.5)
+
     def logs(self) -> str:
         """The ends of the server's and the workers' logs."""
         return "\n".join(log.read_text(errors="replace")[-4000:] for log in self.home.glob("*.log"))

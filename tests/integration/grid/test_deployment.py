@@ -79,7 +79,7 @@ def test_cancelling_stops_every_experiment_and_frees_every_slot(host, grid_file)
     host.prefect.wait(run_id, until=lambda: is_training(host))
     host.prefect.run("flow-run", "cancel", run_id)
     assert host.prefect.wait(run_id, seconds=60).state.is_cancelled()
-    host.prefect.wait(run_id, until=lambda: host.experiments() == [], seconds=30)
+    host.prefect.eventually(lambda: host.experiments() == [])
     after = host.prefect.wait(host.start(grid_file(a={}, b={"dropout": 0.1})))
     assert after.state.is_completed(), after.state.message
 

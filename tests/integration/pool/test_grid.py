@@ -36,7 +36,7 @@ def test_a_grid_of_six_outlives_one_of_two_workers(pool, grid_file):
     assert all(artifacts.is_done(pool.store, run.parameters["key"]) for run in pool.children())
     assert pool.runs_of_row() == {f"dropout-{tenths}": 1 for tenths in range(6)}  # the killed worker's own went on
     assert sorted(pool.devices()[before:]) == ["0"] + ["1"] * 5
-    pool.prefect.wait(run_id, until=lambda: pool.containers() == [], seconds=30)
+    pool.prefect.eventually(lambda: pool.containers() == [])
 
 
 def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alone(pool, grid_file):
@@ -59,7 +59,8 @@ def test_cancelling_a_grid_cancels_what_runs_and_what_waits(pool, grid_file):
     check_hardening(pool)
     pool.prefect.run("flow-run", "cancel", run_id)
     assert pool.prefect.wait(run_id, seconds=90).state.is_cancelled()
-    pool.prefect.wait(run_id, until=lambda: pool.containers() == [], seconds=60)
+    pool.prefect.eventually(lambda: pool.containers() == [])
+    pool.prefect.eventually(lambda: all(run.state.is_final() for run in pool.children()))  # told last
     assert {run.state_type.value for run in pool.children()} == {"CANCELLED"}
     assert pool.runs_of_row() == {"a": 1, "b": 1, "c": 1}
 
