@@ -43,14 +43,18 @@ def in_child(prepare: Callable[..., Callable[[], object]], *arguments: object) -
         *arguments: What it is called with.
 
     Raises:
-        EOFError: The child failed; its traceback is on stderr.
+        ChildProcessError: The child failed; its traceback is on stderr.
     """
     ours, theirs = _SPAWN.Pipe()
     child = _SPAWN.Process(target=_timed, args=(theirs, prepare, arguments))
     child.start()
     theirs.close()
     memory = _peak(child.pid or 0, ours.poll)
-    seconds: float = ours.recv()
+    try:
+        seconds: float = ours.recv()
+    except EOFError as error:
+        child.join()
+        raise ChildProcessError(f"{prepare.__name__} failed with exit code {child.exitcode}, see above") from error
     child.join()
     return Cost(seconds, memory)
 

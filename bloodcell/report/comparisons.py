@@ -112,9 +112,12 @@ def _without_variance(change: float, cells: int) -> Comparison:
 
 
 def corrected(values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number, after Holm."""
-    if not values:
-        return []
-    from statsmodels.stats.multitest import multipletests  # takes a second to import, which no other command needs
+    """P-values corrected for their number, after Holm: the smallest times all, the next times the rest, never falling.
 
-    return [float(p) for p in multipletests(values, method="holm")[1]]
+    statsmodels has it too, at a second of import and, each time, a collection of all garbage.
+    """
+    order = np.argsort(values)
+    raised = np.maximum.accumulate(np.sort(values) * np.arange(len(values), 0, -1)).clip(max=1.0)
+    found = np.empty(len(values))
+    found[order] = raised
+    return [float(p) for p in found]

@@ -4,8 +4,6 @@ import os
 import shlex
 import signal
 import sys
-from importlib import import_module
-from threading import Thread
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -40,8 +38,6 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     """
     if PREFECT_API_URL.value() is None:
         signal.signal(signal.SIGINT, _interrupted)
-    # Its import takes a second, and the report needs it last; until then the flow mostly waits for the Prefect server.
-    Thread(target=import_module, args=("statsmodels.stats.multitest",), daemon=True).start()
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(**parameters, command=command, return_state=True)

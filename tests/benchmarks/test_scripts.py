@@ -19,7 +19,8 @@ TINY = "MobileNet:32:0.25"
 
 
 def measured(script: click.Command, folder: Path, *arguments: object) -> Result:
-    CliRunner().invoke(script, ["--results", str(folder), *map(str, arguments)], catch_exceptions=False)
+    ended = CliRunner().invoke(script, ["--results", str(folder), *map(str, arguments)], catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
     (result,) = read_results(folder)
     return result
 

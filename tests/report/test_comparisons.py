@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from bloodcell.config import GridConfig
 from bloodcell.report.cells import CellCounts
@@ -132,3 +133,10 @@ def test_the_correction_is_holms():
     # Holm (1979): the smallest times three, the next times two, never falling.
     assert corrected([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert corrected([]) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 21, 500])
+def test_the_correction_is_that_of_statsmodels(number):
+    values = np.random.default_rng(number).beta(0.3, 3, number)
+    values[number // 2 :] = values[: number - number // 2]  # ties
+    assert corrected(values) == pytest.approx(multipletests(values, method="holm")[1])
