@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -101,8 +102,8 @@ def test_dataset_scale(tmp_path):
 def test_fan_out(tmp_path, monkeypatch):
     picture = tmp_path / "plots" / "fan_out.png"
     monkeypatch.setattr(fan_out, "_IMAGES", 48)
-    monkeypatch.setattr("os.environ", {**os.environ})
-    result = measured(fan_out.main, tmp_path, "--size", 1, "--size", 2, "--plot", picture)
+    with patch.dict(os.environ):  # a mapping in its place would not be what children inherit
+        result = measured(fan_out.main, tmp_path, "--size", 1, "--size", 2, "--plot", picture)
     assert [row["experiments"] for row in result.rows] == [1, 2]
     assert picture.read_bytes().startswith(b"\x89PNG")
 
