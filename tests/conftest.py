@@ -23,6 +23,28 @@ hypothesis.settings.load_profile("any machine")
 COLOURS = {"EOSINOPHIL": (200, 60, 60), "LYMPHOCYTE": (60, 60, 200), "MONOCYTE": (60, 200, 60)}
 
 
+def draw_colours(root: Path, *, train: int, test: int) -> None:
+    """Draw so many images of each class."""
+    rng = np.random.default_rng(1)
+    for declared, count in {"TRAIN": train, "TEST": test}.items():
+        for label, colour in COLOURS.items():
+            folder = root / declared / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = np.clip(rng.normal(colour, 40, (30, 40, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"_{number}.jpeg")
+
+
+def name_cells(root: Path) -> None:
+    """Give each four images of a class one source."""
+    lines = ["path,source"]
+    for image in sorted(root.glob("*/*/*.jpeg")):
+        declared, label = image.parts[-3:-1]
+        cell = int(image.stem.removeprefix("_")) // 4
+        lines.append(f"{declared}/{label}/{image.name},{declared.lower()}-{label}-{cell}")
+    (root / "sources.csv").write_text("\n".join(lines))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store")
@@ -32,14 +54,7 @@ def store(tmp_path: Path) -> LocalStore:
 def coloured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes that differ in colour: 24 images of each in TRAIN, 8 in TEST, 40 x 30 px."""
     root = tmp_path_factory.mktemp("coloured")
-    rng = np.random.default_rng(1)
-    for declared, count in {"TRAIN": 24, "TEST": 8}.items():
-        for label, colour in COLOURS.items():
-            folder = root / declared / label
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = np.clip(rng.normal(colour, 40, (30, 40, 3)), 0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(folder / f"_{number}.jpeg")
+    draw_colours(root, train=24, test=8)
     return root
 
 
@@ -53,11 +68,7 @@ def coloured(store: LocalStore, coloured_folder: Path) -> DatasetInfo:
 def celled(store: LocalStore, coloured_folder: Path, tmp_path: Path) -> DatasetInfo:
     """The coloured set with its source cells named, four images of each, as dataset `celled`."""
     folder = shutil.copytree(coloured_folder, tmp_path / "celled")
-    lines = ["path,source"]
-    for label in COLOURS:
-        lines += [f"TRAIN/{label}/_{number}.jpeg,train-{label}-{number // 4}" for number in range(24)]
-        lines += [f"TEST/{label}/_{number}.jpeg,test-{label}-{number // 4}" for number in range(8)]
-    (folder / "sources.csv").write_text("\n".join(lines))
+    name_cells(folder)
     return push(store, folder, name="celled")
 
 

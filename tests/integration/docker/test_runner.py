@@ -70,6 +70,18 @@ def test_a_run_that_takes_too_long_is_stopped(make_runner, engine_client):
     assert experiments(engine_client) == []
 
 
+def test_one_that_falls_silent_is_stopped_and_worth_another_attempt(make_runner, engine_client):
+    with pytest.raises(TransientError, match=r"said nothing for 2 s, .*; its last line: hanging"):
+        make_runner(stall_limit=2).run("hang", "basic", print, print)
+    assert experiments(engine_client) == []
+
+
+def test_one_that_takes_longer_than_silence_may_is_left_alone_while_it_talks(make_runner):
+    lines = []
+    assert make_runner(stall_limit=2).run("count", "basic", print, lines.append).code == 0
+    assert len(lines) == 200  # in ten seconds
+
+
 @pytest.mark.parametrize("key", ["hang", "deaf"])
 def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine_client, key):
     runner = make_runner(grace=1)
