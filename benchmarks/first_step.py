@@ -29,8 +29,9 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
     config = ExperimentConfig.model_validate({"backbone": model, "image_size": side, "weights": "none", "epochs": 1})
     ends["configuration"] = time.time()
 
-    import keras  # noqa: F401
+    from bloodcell.lean_keras import import_keras
 
+    import_keras()
     ends["import of TensorFlow and Keras"] = time.time()
 
     import bloodcell.experiment  # noqa: F401 - what it imports is what is timed

@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from bloodcell.evaluation import predictions_table, score
+from bloodcell.evaluation import predictions_table, probability_column, score
 
 LABELS = ("A", "B", "C")
 
@@ -46,3 +47,27 @@ def test_metrics_by_hand():
 def test_splits_without_images_are_left_out():
     assert list(score(predictions(), LABELS)) == ["train", "test"]
     assert score(predictions(), LABELS)["train"].accuracy == 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_are_those_of_scikit_learn(seed):
+    rng, images = np.random.default_rng(seed), 40
+    manifest = pd.DataFrame(
+        {
+            "path": range(images),
+            "sha256": range(images),
+            "source": range(images),
+            "label": rng.choice(LABELS[:2], images),
+        }
+    )  # of class C there is no image, though one may be called so
+    probabilities = rng.dirichlet(np.full(3, 0.1), images).astype(np.float32)
+    probabilities[0] = np.eye(3)[int(manifest["label"][0] == "A")]  # sure, and wrong
+    table = predictions_table(manifest, pd.Series(["test"] * images), probabilities, LABELS)
+    test = score(table, LABELS)["test"]
+    true, called = table["label"], table["predicted"]
+    wanted = precision_recall_fscore_support(true, called, labels=LABELS, zero_division=0.0)
+    found = [(own.precision, own.recall, own.f1, own.images) for own in test.classes]
+    np.testing.assert_allclose(np.transpose(found), wanted)
+    assert test.confusion == tuple(map(tuple, confusion_matrix(true, called, labels=LABELS).tolist()))
+    columns = table[[probability_column(label) for label in LABELS]].to_numpy(float)
+    assert test.loss == pytest.approx(log_loss(true, columns / columns.sum(axis=1, keepdims=True), labels=LABELS))

@@ -65,3 +65,13 @@ def test_the_command_starts_without_what_it_may_not_need():
 
 def test_reports_are_found_and_fetched_without_what_draws_them_or_a_client_for_a_store_that_is_a_folder():
     assert loaded_by("bloodcell.published") & {"pandas", "matplotlib", "boto3", "botocore"} == set()
+
+
+def test_an_experiment_starts_without_what_keras_offers_to_others():
+    code = (
+        "import sys; from bloodcell.lean_keras import import_keras; import_keras(); import bloodcell.experiment;"
+        "print(*sys.modules); import sklearn.base, matplotlib.pyplot"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "keras" in child.stdout.split()
+    assert set(child.stdout.split()) & {"sklearn", "scipy.stats", "matplotlib.pyplot"} == set()

@@ -10,6 +10,7 @@ from bloodcell.errors import BloodcellError
 def measure(text: str) -> None:
     """Train on random images until stopped, with figures as JSON lines on stdout."""
     from bloodcell.events import Failure, emit
+    from bloodcell.lean_keras import import_keras
     from bloodcell.settings import load_settings
     from bloodcell.shapes import ModelShape
 
@@ -17,6 +18,7 @@ def measure(text: str) -> None:
         shape = ModelShape.model_validate_json(text)
         settings = load_settings()
 
+        import_keras()
         from bloodcell.throughput import train_until_stopped
 
         train_until_stopped(shape, settings)

@@ -16,6 +16,7 @@ def run(key: str) -> None:
     from bloodcell import artifacts
     from bloodcell.events import Failure, Step, emit
     from bloodcell.interruption import Interruption
+    from bloodcell.lean_keras import import_keras
     from bloodcell.settings import load_settings
     from bloodcell.store import open_store
     from bloodcell.transfers import TransferSteps
@@ -29,6 +30,7 @@ def run(key: str) -> None:
         artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
 
         try:
+            import_keras()
             from bloodcell.experiment import run_experiment
         except ModuleNotFoundError as error:
             raise ConfigError(
