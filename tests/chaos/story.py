@@ -98,11 +98,10 @@ class Chaos:
         with FaultProxy(own.variables["AWS_ENDPOINT_URL"]) as proxy:
             proxy.some(RATES, seed=self._seed)
             for kind in rounds(kills, self._draws):
-                self._goes_on(own, proxy)
-                self._end_of(self._draws.uniform(1, 10), own, proxy)
-                if not kill(self._stack.folder, kind, self._draws, patience=60):
-                    self._say(f"no {kind} was there to be killed")
-                    continue
+                self._goes_on_for(self._draws.uniform(1, 10), own, proxy)
+                while not kill(self._stack.folder, kind, self._draws):  # of what is about to start
+                    assert time.monotonic() - began < deadline_seconds, f"there is no {kind} to be killed"
+                    self._goes_on_for(0.2, own, proxy)
                 self._story.kills[kind] += 1
                 self._say(f"{time.monotonic() - began:5.0f} s: killed {kind}, {self._story.kills.total()} in all")
                 if kind in _SERVERS:
@@ -128,11 +127,11 @@ class Chaos:
     def _up(self) -> Configuration:
         return self._stack.up(self._ports, self._environment)
 
-    def _end_of(self, seconds: float, own: Configuration, proxy: FaultProxy) -> None:
+    def _goes_on_for(self, seconds: float, own: Configuration, proxy: FaultProxy) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._goes_on(own, proxy)
-            time.sleep(0.5)
+            time.sleep(min(seconds, 0.5))
 
     def _goes_on(self, own: Configuration, proxy: FaultProxy) -> None:
         """See that a flow run runs, or is about to; one that completed is followed by one of another seed more."""

@@ -41,8 +41,6 @@ def disturbed_and_calm(
         wrong += [f"{key}: no result" for key in wanted if key not in had]
         for key in wanted.keys() & had.keys():
             wrong += [f"{key}: {what}" for what in differences(had[key], wanted[key])]
-        if sum(story.kills.values()) < kills:
-            wrong.append(f"only {sum(story.kills.values())} of {kills} were killed")
     finally:
         chaos.down()
     return story, wrong

@@ -1,7 +1,6 @@
 """What is killed: a process of a stack, chosen by what it is."""
 
 import random
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,19 +31,17 @@ def rounds(kills: int, draws: random.Random) -> list[str]:
     return found[:kills]
 
 
-def kill(folder: Path, kind: str, draws: random.Random, patience: float) -> bool:
-    """Kill a process of a kind, as soon as there is one; whether there was."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if found := _of_kind(folder, kind):
-            victims = [draws.choice(sorted(found, key=lambda process: process.pid))] if kind == EXPERIMENT else found
-            for victim in victims:
-                with suppress(psutil.NoSuchProcess):
-                    victim.kill()
-            psutil.wait_procs(victims, timeout=20)
-            return True
-        time.sleep(0.2)
-    return False
+def kill(folder: Path, kind: str, draws: random.Random) -> bool:
+    """Kill a process of a kind, and wait for its end; whether there was one."""
+    found = _of_kind(folder, kind)
+    victims = found
+    if found and kind == EXPERIMENT:
+        victims = [draws.choice(sorted(found, key=lambda process: process.pid))]
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    psutil.wait_procs(victims, timeout=20)
+    return bool(victims)
 
 
 def _of_kind(folder: Path, kind: str) -> Sequence[psutil.Process]:
