@@ -1,4 +1,4 @@
-"""Requests to stop: SIGTERM, Ctrl-C, and the end of the process that waits for this one.
+"""Requests to stop: SIGTERM, Ctrl-C, a terminal that closes, and the end of the process that waits for this one.
 
 They are met at once, or where a model trains, as soon as the training is saved.
 """
@@ -11,6 +11,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from bloodcell.errors import StoppedError
+
+
+def requests_to_stop() -> tuple[signal.Signals, ...]:
+    """The signals that ask a process to stop.
+
+    A terminal sends the last two to all that it started: Ctrl-C, and its own end, which nohup has them ignore.
+    """
+    ends = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGTERM, signal.SIGINT, *ends)
 
 
 class Interruption:
@@ -27,7 +36,7 @@ class Interruption:
 
     def listen(self) -> None:
         """Take signals from now on; for the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT):  # a terminal sends the second to all that it started
+        for number in requests_to_stop():
             signal.signal(number, self._on_signal)
 
     @property

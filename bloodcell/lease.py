@@ -103,8 +103,12 @@ class Lease:
                     self.clear()
                     return False
             elif now - told >= SIGN_OF_LIFE_SECONDS:
-                whose = f", {holder.process} on {holder.host}," if holder else ""
-                say(f"another process{whose} trains this experiment: waiting for it")
+                left = since + self._seconds - now
+                say(
+                    f"another process, {holder.process} on {holder.host}, trains this experiment: waiting for it"
+                    if holder
+                    else f"the lease of this experiment cannot be read: waiting until it runs out, {left:.0f} s at most"
+                )
                 told = now
             time.sleep(pause)
         return False

@@ -51,10 +51,18 @@ class Resumption:
             emit(Epoch(epochs=config.epochs, **record.model_dump()))
             saving.on_epoch(moment)
 
+        damaged: list[str] = []
+
+        def warn(why: str) -> None:
+            damaged.append(why)
+            say(f"warning: {why}")
+
         def fit_from(checkpoint: Checkpoint | None) -> Training:
             if checkpoint is not None:
                 place = checkpoint.progress
                 say(f"going on in epoch {place.epoch + 1}, after step {place.step} of it")
+            elif damaged:
+                say("no other checkpoint: training from the start")
             return fit(model, config, examples, on_epoch, on_step=saving.on_step, resume=checkpoint)
 
         saving = Checkpointing(
@@ -66,4 +74,4 @@ class Resumption:
             on_progress=on_progress,
         )
         with self.interruption.deferred(), saving:
-            return self.checkpoints.restore(fit_from, lambda why: say(f"warning: {why}")) or fit_from(None)
+            return self.checkpoints.restore(fit_from, warn) or fit_from(None)

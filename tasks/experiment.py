@@ -64,7 +64,7 @@ def follow(runner: Runner, key: str, name: str) -> None:
     ended = runner.run(key, name, progress_in_prefect(name, logger.info), logger.info)
     error = error_of(ended)
     if error is not None:
-        if ended.failure is None:  # it could not say itself what was wrong
+        if ended.failure is None and ended.tail:  # it could not say itself what was wrong
             logger.error("\n".join(["last lines of its log:", *ended.tail]))
         raise error
 

@@ -76,8 +76,14 @@ def open_archive(source: Path) -> Iterator[Archive]:
         ArchiveError: It is neither, or it is not safe to read.
     """
     try:
+        mode = source.stat().st_mode
+        is_folder = stat.S_ISDIR(mode)
+        if not (is_folder or stat.S_ISREG(mode)):  # it may have no end, or never begin
+            raise ArchiveError(
+                f"{source} is a device, a pipe or a socket; accepted is a zip file or a folder",
+                remedy="write what it gives into a file, and give that",
+            )
         origin = source.resolve(strict=True).name
-        is_folder = stat.S_ISDIR(source.stat().st_mode)
         archive = None if is_folder else zipfile.ZipFile(source)
     except FileNotFoundError as error:
         raise ArchiveError(

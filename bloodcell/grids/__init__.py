@@ -28,6 +28,8 @@ def load_grid(name: str) -> GridConfig:
         GridError: There is no such grid or file, it is not YAML, or it does not validate.
     """
     if name.endswith((".yaml", ".yml")):
+        if Path(name).exists() and not Path(name).is_file():  # a pipe may never begin
+            raise GridError(f"grid file {name} is no plain file", remedy="write the grid into a file, and name that")
         try:
             with Path(name).open(encoding="utf-8") as file:
                 text = file.read(LARGEST + 1)

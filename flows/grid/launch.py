@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from prefect.settings import (
 )
 
 from bloodcell.errors import BloodcellError
+from bloodcell.interruption import requests_to_stop
 from bloodcell.redaction import redacted
 from bloodcell.store import Store
 from flows.conclusion import exit_code
@@ -37,7 +39,8 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
         The exit code.
     """
     if PREFECT_API_URL.value() is None:
-        signal.signal(signal.SIGINT, _interrupted)
+        for number in requests_to_stop():
+            signal.signal(number, _interrupted)
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     with temporary_settings(_EMBEDDED_SERVER):
         state = grid(**parameters, command=command, return_state=True)
@@ -57,5 +60,6 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
     for runner in INTERRUPTIBLE:
         runner.stop()
     SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
-    click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
+    with suppress(OSError):  # of a terminal that has closed
+        click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
     os._exit(128 + number)

@@ -221,9 +221,13 @@ def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(stor
     assert started == ["long seed 0", "long seed 1", "short seed 0", "short seed 1"]
 
 
-@pytest.mark.parametrize("whole_group", [True, False])  # as a terminal does, and as `kill -INT` does
-def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(
-    store, settings, coloured, grid_file, tmp_path, whole_group
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    # Ctrl-C and a terminal that closes send all of its processes the signal; `kill` and systemd send it to one.
+    [(signal.SIGINT, True), (signal.SIGHUP, True), (signal.SIGINT, False), (signal.SIGTERM, False)],
+)
+def test_a_signal_ends_everything_at_once_and_the_next_run_goes_on(
+    store, settings, coloured, grid_file, tmp_path, number, whole_group
 ):
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     lines = []
@@ -237,11 +241,11 @@ def test_ctrl_c_ends_everything_at_once_and_the_next_run_goes_on(
             lines.append(line)
             trained = trained or "Finished in state Trained(" in line
             if trained and "/500 " in line:
-                (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+                (os.killpg if whole_group else os.kill)(process.pid, number)
                 break
         started = time.monotonic()
         lines += process.stdout.readlines()  # ends when the last process of the group has closed it
-    assert process.returncode == 130, "".join(lines)
+    assert process.returncode == 128 + number, "".join(lines)
     assert time.monotonic() - started < 20  # so nothing of it runs any more, the temporary server neither
     assert "interrupted; the same command goes on from here" in "".join(lines[-5:])
     assert "Traceback" not in "".join(lines)

@@ -24,6 +24,11 @@ def _with_a_pipe(folder: Path) -> str:
     return described(pushed(folder, folder / "images"))
 
 
+def _pipe(folder: Path) -> str:
+    os.mkfifo(folder / "images.zip")
+    return described(pushed(folder, folder / "images.zip"))
+
+
 def _unpacked(folder: Path) -> None:
     with zipfile.ZipFile(zipped(folder, {})) as archive:
         archive.extractall(folder / "images")
@@ -70,6 +75,8 @@ ARCHIVES = (
     ),
     Case("a symbolic link in a folder", _with_a_link, "A/link.jpg in images is a symbolic link", ArchiveError),
     Case("a pipe in a folder, which nobody writes to", _with_a_pipe, "A/pipe.jpg", ArchiveError),
+    Case("a pipe in the place of a zip file", _pipe, "a device, a pipe or a socket", ArchiveError),
+    Case("`/dev/zero`", lambda folder: described(pushed(folder, Path("/dev/zero"))), "a device, a pipe", ArchiveError),
     Case("a zip bomb: a member of 4 GB in 2 kB", changed_zip(_bomb), "would unpack to 4,29", ArchiveError),
     Case("members with more bytes than they declare", changed_zip(_understated), "Bad CRC-32", ImageError),
     Case("two members of one name, one written `./A/red.png`", _twice, "two members named A/red.png", ArchiveError),

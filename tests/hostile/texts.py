@@ -1,9 +1,11 @@
 """Grid files and settings that would run code, grow, or never end."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from bloodcell.errors import ConfigError, GridError
+from bloodcell.grids import load_grid
 from flows.parameters import parse_assignment
 from tests.hostile.case import Case
 from tests.hostile.giving import grid
@@ -27,6 +29,11 @@ def _set(text: str) -> Callable[[Path], str]:
     return lambda _: str(parse_assignment(text))
 
 
+def _pipe(folder: Path) -> str:
+    os.mkfifo(folder / "grid.yaml")
+    return str(load_grid(str(folder / "grid.yaml")))
+
+
 TEXTS = (
     Case(
         "YAML with `!!python/object/apply:os.system`",
@@ -47,6 +54,7 @@ TEXTS = (
     Case("two values with one anchor", grid(f"name: &a g\nbase: &a {{}}{_ROWS}"), "a second value", GridError),
     Case("5,000 lists within one another", grid("name: " + "[" * 5000), "32 levels", GridError),
     Case("5,000 lists within one another, without brackets", grid("- " * 5000), "32 levels", GridError),
+    Case("a pipe in the place of a grid file", _pipe, "is no plain file", GridError),
     Case("a grid file of 1 MB", grid("# " + "x" * 2**20), "262,144 characters", GridError),
     Case("a number of 5,000 digits", grid(f"name: g\nseeds: {'9' * 5000}{_ROWS}"), "cannot be read", GridError),
     Case("the same number in hex", grid(f"name: g\nseeds: 0x{'f' * 5000}{_ROWS}"), "20,000 bits", GridError),
