@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 import time
@@ -53,11 +54,12 @@ def interrupted(
 
 def test_a_training_that_is_stopped_and_killed_ends_as_if_it_had_not_been(settings, long, store):
     command = [*COMMAND, long.key]
-    code, said = interrupted(command, 3, subprocess.Popen.terminate)
-    assert code == 143, said
-    assert "the training was stopped in epoch " in said
-    assert "Traceback" not in said
-    assert not artifacts.is_done(store, long.key)
+    for epoch, number in ((2, signal.SIGHUP), (4, signal.SIGTERM)):  # a terminal that closes, a container that stops
+        code, said = interrupted(command, epoch, lambda process, number=number: process.send_signal(number))
+        assert code == 143, said
+        assert "the training was stopped in epoch " in said
+        assert "Traceback" not in said
+        assert not artifacts.is_done(store, long.key)
 
     def kill_once_saved(process: subprocess.Popen[str]) -> None:
         while not any("/00006-" in name for name in store.list(f"experiments/{long.key}/checkpoints/")):
