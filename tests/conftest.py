@@ -1,4 +1,5 @@
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,14 @@ def settings(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("BLOODCELL_THREADS", "1")
     monkeypatch.delenv("BLOODCELL_SLOTS", raising=False)
     return Settings()
+
+
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """The end of a terminal ends what this test starts, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def interrupted(
     return process.returncode, "".join(lines)
 
 
+@pytest.mark.usefixtures("hangups")
 def test_a_training_that_is_stopped_and_killed_ends_as_if_it_had_not_been(settings, long, store):
     command = [*COMMAND, long.key]
     for epoch, number in ((2, signal.SIGHUP), (4, signal.SIGTERM)):  # a terminal that closes, a container that stops

@@ -221,6 +221,7 @@ def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(stor
     assert started == ["long seed 0", "long seed 1", "short seed 0", "short seed 1"]
 
 
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize(
     ("number", "whole_group"),
     # Ctrl-C and a terminal that closes send all of its processes the signal; `kill` and systemd send it to one.
