@@ -15,6 +15,8 @@
 #                                      on synthetic images, without WEIGHTS from random ones, which the page says
 #   make chaos [KILLS=30] [SEED=0]     a grid whose experiments, flow runs, worker, Prefect server and S3 server are killed at
 #                                      random, and which must end as if they had not been; half an hour on two cores
+#   make fuzz [SECONDS=60]             bytes that coverage leads, for what reads archives, images, grids, manifests, events;
+#                                      so long each
 #   make reliability                   the table of hostile inputs in docs/reliability.md, from the tests that give them
 #   make image                         the image bloodcell:cpu, or bloodcell:gpu with EXTRA=gpu, and what its doctor says
 #                [IMAGE=<name:tag>] [BASE=<base image>] [BUILD_FLAGS="--network host"]
@@ -60,7 +62,7 @@ $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change 
 endif
 endif
 
-.PHONY: demo test integration integration-with-engine integration-without-engine check audit chaos grid needs-data bench reliability image up down lock clean
+.PHONY: demo test integration integration-with-engine integration-without-engine check audit chaos grid needs-data bench fuzz reliability image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -85,6 +87,11 @@ bench: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	$(BIN)/python -m tests.chaos $(if $(KILLS),--kills "$(KILLS)") $(if $(SEED),--seed "$(SEED)")
+
+# An input that breaks a target stays in this folder, as crash-<hash>.
+fuzz: $(INSTALLED)
+	set -e; for target in archive image grid manifest event; do echo "$$target:"; \
+	  $(BIN)/python -m tests.hostile.guided $$target -max_total_time=$(or $(SECONDS),60); done
 
 reliability: $(INSTALLED)
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m tests.hostile

@@ -111,7 +111,8 @@ def read_manifest(store: Store, info: DatasetInfo) -> pd.DataFrame:
             raise _contradicts(store, info, f"has {file.metadata.num_rows:,} rows for {info.images:,} images")
         if not file.schema_arrow.equals(MANIFEST):
             raise _contradicts(store, info, f"has other columns than {', '.join(MANIFEST.names)}, or of other types")
-        manifest: pd.DataFrame = file.read().to_pandas()
+        # What pandas noted beside the table may be damaged too, and says nothing that the columns do not.
+        manifest: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _contradicts(store, info, f"is no Parquet file: {printable(str(error))}") from error
     _check_manifest(store, info, manifest)

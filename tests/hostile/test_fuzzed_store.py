@@ -1,6 +1,9 @@
 import hashlib
+import io
 import json
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +37,22 @@ def test_a_manifest_is_read_or_refused(stored, data):
             read_manifest(store, info.model_copy(update={"manifest_sha256": hashlib.sha256(content).hexdigest()}))
     finally:
         store.write(name, original)
+
+
+def test_what_pandas_notes_beside_a_manifest_is_not_read(stored):
+    """`make fuzz` found that damage there ended in a KeyError."""
+    store, info = stored
+    name = artifacts.dataset(info.name, info.version, "manifest.parquet")
+    original = store.read(name)
+    table = pq.read_table(io.BytesIO(original)).replace_schema_metadata({"pandas": '{"columns": [{}]}'})
+    pq.write_table(table, changed_file := io.BytesIO())
+    content = changed_file.getvalue()
+    store.write(name, content)
+    try:
+        found = read_manifest(store, info.model_copy(update={"manifest_sha256": hashlib.sha256(content).hexdigest()}))
+    finally:
+        store.write(name, original)
+    pd.testing.assert_frame_equal(found, read_manifest(store, info))
 
 
 @quick
