@@ -16,7 +16,7 @@ from tasks.runners.docker.settings import container_environment, container_setti
 
 @pytest.fixture(scope="session")
 def client(engine) -> Iterator[DockerClient]:
-    with closing(docker.DockerClient(engine.url)) as client:
+    with closing(docker.DockerClient(engine.url, timeout=600)) as client:  # an image is exported
         yield client
 
 
