@@ -46,8 +46,7 @@ def _score_split(images: pd.DataFrame, labels: Sequence[str]) -> SplitMetrics:
     probabilities = images[[probability_column(label) for label in labels]].to_numpy(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)  # float32 rows sum to one only within 1e-7
     of_truth = probabilities[np.arange(len(images)), true]
-    # As sklearn.metrics has them, to which a test compares them: its import takes each experiment longer than all else
-    # that is done here.
+    # As sklearn.metrics has them, to which a test compares them; docs/adr/0016 says why it is not imported here.
     confusion = np.bincount(true * len(labels) + called, minlength=len(labels) ** 2).reshape(len(labels), -1)
     hits, counts, calls = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     precision, recall = hits / np.maximum(calls, 1), hits / np.maximum(counts, 1)

@@ -5,7 +5,7 @@ from typing import cast
 
 _OPTIONAL = ("sklearn", "matplotlib.pyplot")
 """What Keras does without where it is not installed: its wrappers for scikit-learn, which brings `scipy.stats` with
-it, and its galleries of images. Importing both takes as long as half of TensorFlow, in each experiment anew."""
+it, and its galleries of images. That is a sixth of what an experiment's imports take; see docs/adr/0016."""
 
 
 def import_keras() -> None:

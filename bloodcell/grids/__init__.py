@@ -1,5 +1,6 @@
 """The named grids, one YAML file each, and how a grid is read."""
 
+import stat
 from importlib import resources
 from pathlib import Path
 
@@ -28,9 +29,11 @@ def load_grid(name: str) -> GridConfig:
         GridError: There is no such grid or file, it is not YAML, or it does not validate.
     """
     if name.endswith((".yaml", ".yml")):
-        if Path(name).exists() and not Path(name).is_file():  # a pipe may never begin
-            raise GridError(f"grid file {name} is no plain file", remedy="write the grid into a file, and name that")
         try:
+            if not stat.S_ISREG(Path(name).stat().st_mode):  # a pipe may never begin
+                raise GridError(
+                    f"grid file {name} is no plain file", remedy="write the grid into a file, and name that"
+                )
             with Path(name).open(encoding="utf-8") as file:
                 text = file.read(LARGEST + 1)
         except (OSError, ValueError) as error:  # no text, or a null byte in the path

@@ -10,10 +10,14 @@ from typing import Any
 
 from PIL import Image
 
+from bloodcell.data.archive import open_archive
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.ingest import push
+from bloodcell.data.layout import read_layout
+from bloodcell.errors import ArchiveError, DatasetError
 from bloodcell.grids import load_grid
 from bloodcell.store import LocalStore
+from tests.hostile.fuzzing import only
 
 Files = Mapping[str, bytes]
 
@@ -51,6 +55,17 @@ def zipped(folder: Path, members: Mapping[str | zipfile.ZipInfo, bytes], method:
         for name, data in {**GOOD, **members}.items():
             archive.writestr(name, data)
     return path
+
+
+def read_whole(path: Path) -> None:
+    """Read an archive's layout and the bytes of each file; both may refuse."""
+    with only(ArchiveError, DatasetError), open_archive(path) as opened:
+        read_layout(opened.files, opened.folders)
+        for name in opened.files:
+            assert not Path(name).is_absolute()
+            assert ".." not in Path(name).parts
+            with only(ArchiveError):
+                opened.read(name)
 
 
 def pushed(folder: Path, source: Path) -> DatasetInfo:

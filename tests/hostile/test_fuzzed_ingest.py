@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bloodcell.data.archive import open_archive
 from bloodcell.data.dataset import read_manifest
 from bloodcell.data.decoding import inspect
 from bloodcell.data.layout import read_layout
@@ -19,7 +18,7 @@ from bloodcell.errors import ArchiveError, DatasetError, ImageError
 from bloodcell.printable import printable
 from bloodcell.store import LocalStore
 from tests.hostile.fuzzing import changed, only, quick
-from tests.hostile.giving import GOOD, encoded, pushed, zipped
+from tests.hostile.giving import GOOD, encoded, pushed, read_whole, zipped
 
 
 def photograph(**options) -> Image.Image:
@@ -58,13 +57,7 @@ def test_an_archive_is_read_or_refused(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.zip")
         path.write_bytes(data.draw(changed(archive())))
-        with only(ArchiveError, DatasetError), open_archive(path) as opened:
-            read_layout(opened.files, opened.folders)
-            for name in opened.files:
-                assert not Path(name).is_absolute()
-                assert ".." not in Path(name).parts
-                with only(ArchiveError):
-                    opened.read(name)
+        read_whole(path)
 
 
 @quick
