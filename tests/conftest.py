@@ -98,12 +98,20 @@ def settings(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Settings()
 
 
-@pytest.fixture
-def hangups() -> Iterator[None]:
-    """The end of a terminal ends what this test starts, also where the tests themselves run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """What a command that runs in the tests' process does at a signal ends with its test."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def hangups(_own_signals: None) -> None:
+    """The end of a terminal ends what this test starts, also where the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
