@@ -29,7 +29,7 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
     config = ExperimentConfig.model_validate({"backbone": model, "image_size": side, "weights": "none", "epochs": 1})
     ends["configuration"] = time.time()
 
-    from bloodcell.lean_keras import import_keras
+    from bloodcell.keras_import import import_keras
 
     import_keras()
     ends["import of TensorFlow and Keras"] = time.time()

@@ -17,6 +17,7 @@ TRAINING_SIDE = (
     "data/sources.py",
     "data/splits.py",
     "evaluation.py",
+    "keras_import.py",
     "model.py",
     "training.py",
     "training_loop.py",
@@ -53,9 +54,15 @@ def environment(*, device: str, threads: int) -> dict[str, Any]:
         "device": device,
         "processor": _processor(),
         "threads": threads,
+        "oneDNN": _onednn(),
         "git_commit": git_commit(),
         "code_version": code_version(),
     }
+
+
+def _onednn() -> str:
+    """Whether TensorFlow was asked for the kernels of oneDNN; see `bloodcell.keras_import`."""
+    return "off" if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("0", "false") else "on"
 
 
 def git_commit() -> str | None:

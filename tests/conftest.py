@@ -1,3 +1,4 @@
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from bloodcell.data.ingest import push
 from bloodcell.provenance import code_version
 from bloodcell.settings import Settings
 from bloodcell.store import LocalStore
+
+# As in `bloodcell run`, of which some tests run the experiment in their own process.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("any machine")

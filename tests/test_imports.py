@@ -69,7 +69,7 @@ def test_reports_are_found_and_fetched_without_what_draws_them_or_a_client_for_a
 
 def test_an_experiment_starts_without_what_keras_offers_to_others():
     code = (
-        "import sys; from bloodcell.lean_keras import import_keras; import_keras(); import bloodcell.experiment;"
+        "import sys; from bloodcell.keras_import import import_keras; import_keras(); import bloodcell.experiment;"
         "print(*sys.modules); import sklearn.base, matplotlib.pyplot"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

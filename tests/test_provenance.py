@@ -71,7 +71,8 @@ def imported_by(file: Path) -> list[str]:
 
 
 def test_every_module_an_experiment_uses_is_hashed_or_known_not_to_decide():
-    reached = {name for name in reached_from("experiment.py") if not name.startswith("store/")}
+    reached = reached_from("experiment.py") | {"keras_import.py"}  # which `bloodcell run` imports first
+    reached = {name for name in reached if not name.startswith("store/")}
     assert reached == {*provenance.TRAINING_SIDE, *NOT_DECIDING}
 
 

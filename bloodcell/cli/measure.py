@@ -10,7 +10,7 @@ from bloodcell.errors import BloodcellError
 def measure(text: str) -> None:
     """Train on random images until stopped, with figures as JSON lines on stdout."""
     from bloodcell.events import Failure, emit
-    from bloodcell.lean_keras import import_keras
+    from bloodcell.keras_import import import_keras
     from bloodcell.settings import load_settings
     from bloodcell.shapes import ModelShape
 

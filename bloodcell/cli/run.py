@@ -16,7 +16,7 @@ def run(key: str) -> None:
     from bloodcell import artifacts
     from bloodcell.events import Failure, Step, emit
     from bloodcell.interruption import Interruption
-    from bloodcell.lean_keras import import_keras
+    from bloodcell.keras_import import import_keras
     from bloodcell.settings import load_settings
     from bloodcell.store import open_store
     from bloodcell.transfers import TransferSteps

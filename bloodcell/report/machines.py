@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bloodcell.formatting import listed
 from bloodcell.report.rows import FinishedRow
 
-_MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads"}
+_MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads", "oneDNN": "oneDNN"}
 """What learning time depends on beside the settings, by key of the environment."""
 
 

@@ -1,5 +1,6 @@
 """The contract of a runner, and what an exit code means."""
 
+import re
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,11 @@ from bloodcell.printable import printable, without_sequences
 from bloodcell.redaction import redacted
 
 _TAIL_LINES = 20
+
+_BANNERS = re.compile(
+    r"WARNING: All log messages before absl::InitializeLog|I0000 .*\] oneDNN custom operations are on"
+)
+"""What TensorFlow prints at every start, whatever its log level, that oneDNN is on: no news, and on each machine."""
 
 _LONGEST_LINE = 4000
 """Characters of a log line that are kept."""
@@ -93,7 +99,7 @@ class Transcript:
             self._failure = event
         elif event is not None:
             self._on_event(event)
-        elif text := printable(without_sequences(shortened(line.rstrip(), _LONGEST_LINE))):
+        elif not _BANNERS.match(line) and (text := _shown(line)):
             # A library may colour its lines, or log what a file told it.
             self._tail.append(text)
             self._on_log(text)
@@ -106,6 +112,10 @@ class Transcript:
     def exit(self, code: int) -> Exit:
         """How the experiment ended, given its exit code."""
         return Exit(code, self._failure, self.tail)
+
+
+def _shown(line: str) -> str:
+    return printable(without_sequences(shortened(line.rstrip(), _LONGEST_LINE)))
 
 
 def stopped() -> StoppedError:

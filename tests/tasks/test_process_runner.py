@@ -38,6 +38,7 @@ def test_a_real_experiment(store, settings, spec):
     assert ended.code == 0
     assert [event.epoch for event in events if isinstance(event, Epoch)] == [1, 2]
     assert isinstance(events[-1], Done)
+    assert lines == []  # no banner of TensorFlow's either
     assert artifacts.is_done(store, spec.key)
 
 
