@@ -69,6 +69,9 @@ def compare(shape: Shape, published: Published, cache: Path, *, batch_size: int,
 @options.results
 def main(data: Path | None, models: tuple[str, ...], count: int, threads: int, folder: Path, **settings: int) -> None:
     """Measure each shape and save the figures."""
+    from bloodcell.keras_import import import_keras
+
+    import_keras()
     from bloodcell.training import set_up
 
     set_up(0, threads)

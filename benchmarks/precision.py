@@ -122,6 +122,9 @@ def main(
     **trainings: int,
 ) -> None:
     """Compare throughput, then accuracy, and save the figures."""
+    from bloodcell.keras_import import import_keras
+
+    import_keras()
     from bloodcell.training import set_up
 
     turns = {"batch_size": batch_size, "rounds": rounds, "steps": steps, "threads": threads}

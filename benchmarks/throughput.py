@@ -3,11 +3,13 @@
 Both sides train the same architecture with the same optimizer through `Model.fit`, on one batch that is in memory: no
 input pipeline is measured, that is `input_limit`. Stock is what `keras.applications` and `compile` give; ours is
 `bloodcell.model.build_model` in a process that `bloodcell.training.set_up` prepared, and so with TensorFlow's op
-determinism, and with the steps of `bloodcell.waiting`. Determinism is a switch of the
-whole process: so each side is a process of its own, and they take turns, one waiting while the other trains. The first
-steps, in which TensorFlow traces, are not counted.
+determinism, and with the steps of `bloodcell.waiting`. Ours has the kernels of oneDNN; stock has them on processors for
+which TensorFlow turns them on by itself, those with AVX-512 VNNI or more, and a third side is stock with them on any.
+All this is switched for a whole process: so each side is a process of its own, and they take turns, the others waiting
+while one trains. The first steps, in which TensorFlow traces, are not counted.
 """
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -82,8 +84,17 @@ def stock(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], ob
     return _steps(stock_model(config), _batches(config), steps)
 
 
+def stock_with_onednn(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], object]:
+    """Prepare the side of stock Keras where a user has set the variable."""
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+    return stock(config, threads, steps)
+
+
 def ours(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], object]:
     """Prepare our side; the function that it returns trains `steps` steps."""
+    from bloodcell.keras_import import import_keras
+
+    import_keras()
     from bloodcell.model import build_model
     from bloodcell.training import set_up
     from bloodcell.waiting import Waiting
@@ -140,8 +151,9 @@ def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: 
         The ratio, and the line of the table.
     """
     arguments = (shape.config(batch_size), threads, steps)
-    with Side(stock, *arguments) as theirs, Side(ours, *arguments) as own:
-        seconds = alternate({"stock": theirs.turn, "ours": own.turn}, rounds)
+    sides = Side(stock, *arguments), Side(stock_with_onednn, *arguments), Side(ours, *arguments)
+    with sides[0] as plain, sides[1] as onednn, sides[2] as own:
+        seconds = alternate({"stock": plain.turn, "oneDNN": onednn.turn, "ours": own.turn}, rounds)
     ratio = Ratio.of(seconds["stock"], seconds["ours"])
     rates = {side: batch_size * steps / float(np.median(taken)) for side, taken in seconds.items()}
     figure = Figure(
@@ -154,8 +166,10 @@ def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: 
     return figure, {
         "model": shape.text,
         "stock Keras, images/s": round(rates["stock"], 1),
+        "stock with oneDNN, images/s": round(rates["oneDNN"], 1),
         "ours, images/s": round(rates["ours"], 1),
-        "ratio (least to largest)": str(ratio),
+        "ratio to stock (least to largest)": str(ratio),
+        "to stock with oneDNN": str(Ratio.of(seconds["oneDNN"], seconds["ours"])),
     }
 
 

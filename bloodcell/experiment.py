@@ -34,8 +34,8 @@ from bloodcell.lease import Lease, leased
 from bloodcell.model import build_model, save_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
-from bloodcell.report.cells import cell_counts
-from bloodcell.report.confusion import by_cell, matrices
+from bloodcell.report.cells import by_cell, cell_counts
+from bloodcell.report.confusion import matrices
 from bloodcell.resumption import Resumption
 from bloodcell.settings import Settings
 from bloodcell.store import Store

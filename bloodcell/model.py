@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from bloodcell.batch_norm import fuse, stock
+from bloodcell import adam, batch_norm
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 
@@ -44,7 +44,7 @@ def save_model(model: keras.Model, path: Path) -> None:
         model: As from `build_model`.
         path: Of the file, which ends in .keras.
     """
-    with stock(model):
+    with batch_norm.stock(model), adam.stock(model.optimizer):
         model.save(path)
 
 
@@ -61,7 +61,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 
 def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
     backbone = _backbone(config, weights)
-    fuse(backbone)
+    batch_norm.fuse(backbone)
     _freeze(backbone, config)
     image = keras.Input((config.side, config.side, 3), name="image")
     x = image
@@ -83,6 +83,7 @@ def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> kera
         metrics=["accuracy"],
         jit_compile=False,
     )
+    adam.fuse(model.optimizer)
     return model
 
 

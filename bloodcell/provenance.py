@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 TRAINING_SIDE = (
+    "adam.py",
     "backbones.py",
     "batch_norm.py",
     "data/decoded.py",

@@ -18,11 +18,20 @@ from tasks.plan import Plan, PlannedRun
 from tasks.runners import Runner
 
 
-def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tuple[RowOutcome, ...]:
+def fan_out(
+    store: Store, planned: Plan, runner: Runner, concurrent: int, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[RowOutcome, ...]:
     """Run what has no result, `concurrent` at once and in the plan's order, and say of all what became of them.
 
     One that has a result is no task of Prefect's (docs/adr/0016): its result is read, and fails its row where it cannot
     be. However this call is left, no experiment runs after it: a cancelled flow run and Ctrl-C stop them all.
+
+    Args:
+        store: Where everything is.
+        planned: The plan.
+        runner: Runs the experiments.
+        concurrent: How many at once.
+        meanwhile: Called once they are on their way, if there are any.
 
     Returns:
         Row after row, as the grid has them and a report shows them, each with its seeds in order.
@@ -36,6 +45,8 @@ def fan_out(store: Store, planned: Plan, runner: Runner, concurrent: int) -> tup
         try:
             experiment = run_experiment.with_options(tags=tags(planned.grid))
             futures = [pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in to_run]
+            if futures:
+                meanwhile()
             outcomes += [outcome(run, future) for run, future in zip(to_run, futures, strict=True)]
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()

@@ -4,23 +4,20 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.formatting import setting_text
-from bloodcell.report import calibration, confusion, headline, notes, plots, provenance
+from bloodcell.report import headline, notes, provenance
 from bloodcell.report.cautions import cautions
+from bloodcell.report.charts import MOST_NAMES, drawings_of, nights_chart
 from bloodcell.report.comparisons import Comparisons
-from bloodcell.report.drawings import Drawing, LastDrawings, draw
+from bloodcell.report.drawings import LastDrawings, draw
 from bloodcell.report.evidence import cells_note
 from bloodcell.report.machines import machine_differences
-from bloodcell.report.night_plot import night_plot
-from bloodcell.report.nights import Trainings, expected, night_line, trained_in
+from bloodcell.report.nights import Trainings, night_line
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
-from bloodcell.report.rows import FinishedRow, Row, finished
+from bloodcell.report.rows import Row, finished
 from bloodcell.report.table import results_csv, results_table, runs_csv
 from bloodcell.report.verdicts import MOST_LISTED
 from bloodcell.store import AT_ONCE, Store
@@ -54,9 +51,9 @@ def build_report(
         below plots/.
     """
     note = " (synthetic images)" if info.synthetic else ""
-    pictures = draw(_charts(rows, note), last) | _photographs(rows)
+    pictures = draw(drawings_of(rows, note), last) | _photographs(rows)
     if run.nightly and (any(earlier.values()) or any(row.status == "trained" for row in run.rows)):
-        pictures["plots/nights.png"] = _nights(run, rows, earlier, f"Test accuracy by night{note}")
+        pictures["plots/nights.png"] = nights_chart(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)
     markdown = report_markdown(
         title=title, night_plot="plots/nights.png" in pictures, **_context(run, info, rows, compared)
@@ -85,35 +82,6 @@ def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
     artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))
 
 
-def _charts(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
-    done = finished(rows)
-    charts = {}
-    if done:
-        points = {row.name: _point(row) for row in done}
-        title = f"Accuracy against learning time{note}"
-        charts["plots/comparison.png"] = Drawing(plots.comparison, (points, title))
-    for row in done:
-        rate = setting_text(row.config, "learning_rate")
-        # Spaces at which no line breaks.
-        title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"
-        histories = [result.history for result in row.results]
-        charts[f"plots/{row.name}-curves.png"] = Drawing(plots.curves, (histories, title))
-        several = f", {len(row.results)} trainings" if len(row.results) > 1 else ""
-        charts |= _of_test(row, f"{row.name}: test{several}{note}")
-    return charts
-
-
-def _of_test(row: FinishedRow, title: str) -> dict[str, Drawing]:
-    """What a row did on the test images."""
-    runs = row.cells["test"].runs.values() if row.cells else ()
-    cells = np.sum([confusion.by_cell(run.confusion) for run in runs], axis=0) if runs else None
-    confused = Drawing(confusion.matrices, (row.test.confusion, row.result.labels, title, cells))
-    charts = {f"plots/{row.name}-confusion.png": confused}
-    if shown := row.diagnostics.calibration:
-        charts[f"plots/{row.name}-reliability.png"] = Drawing(calibration.reliability_diagram, (shown, title))
-    return charts
-
-
 def _photographs(rows: tuple[Row, ...]) -> dict[str, bytes]:
     """What needs the images themselves, and the experiments drew."""
     photographs: dict[str, bytes] = {}
@@ -121,18 +89,6 @@ def _photographs(rows: tuple[Row, ...]) -> dict[str, bytes]:
         shown = {"errors.jpg": row.diagnostics.errors, "gradcam.jpg": row.diagnostics.gradcam}
         photographs |= {f"plots/{row.name}-{file}": data for file, data in shown.items() if data}
     return photographs
-
-
-def _nights(run: GridRun, rows: tuple[Row, ...], earlier: Trainings, title: str) -> bytes:
-    tonight = trained_in(run, {result.key: result for row in finished(rows) for result in row.results})
-    worse = frozenset(verdict.row for verdict in run.verdicts if verdict.verdict == "worse")
-    return night_plot(tonight, earlier, expected(tonight, earlier), worse, title)
-
-
-def _point(row: FinishedRow) -> plots.Point:
-    accuracies = {split: metrics.accuracy for split, metrics in row.metrics.items()}
-    intervals = {split: (cells.accuracy.low, cells.accuracy.high) for split, cells in row.cells.items()}
-    return plots.Point(row.seconds, accuracies, intervals)
 
 
 def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: Comparisons) -> dict[str, Any]:
@@ -152,7 +108,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "compared": len(compared.pairs),
         "most_listed": MOST_LISTED,
         "intervals": any(row.cells for row in finished(rows)),
-        "named": len(finished(rows)) <= plots.MOST_NAMES,
+        "named": len(finished(rows)) <= MOST_NAMES,
         "times_compare": not machine_differences(finished(rows)),
         "bold": notes.bold(rows),
         "architecture": notes.architecture(rows),

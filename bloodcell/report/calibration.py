@@ -13,18 +13,12 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from bloodcell.evaluation import probability_column
-from bloodcell.formatting import percent
-from bloodcell.report.style import INK, dress, png
 
 BINS = 15
 
-_EDGES = np.linspace(0, 1, BINS + 1)
-_BLUE, _ORANGE = "#0072B2", "#E69F00"
-_SMALLEST, _LARGEST = 8, 110  # areas of points, in square points
+EDGES = np.linspace(0, 1, BINS + 1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Calibration:
         """
         confidence = images[list(map(probability_column, labels))].max(axis=1).to_numpy(np.float64)
         right = np.asarray(images["label"] == images["predicted"], np.float64)
-        bins = np.searchsorted(_EDGES[1:-1], confidence)
+        bins = np.searchsorted(EDGES[1:-1], confidence)
         sums = (_sums(bins, np.ones_like(confidence)), _sums(bins, right), _sums(bins, confidence))
         return cls(*sums, error=float(np.abs(sums[1] - sums[2]).sum() / len(images)))
 
@@ -85,39 +79,3 @@ def calibration_text(calibration: Calibration) -> str:
 
 def _sums(bins: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.bincount(bins, values, BINS).astype(np.float64)
-
-
-def reliability_diagram(calibration: Calibration, title: str) -> bytes:
-    """Accuracy against mean probability, one point a bin, the larger the more images; below, how many each bin holds.
-
-    Args:
-        calibration: Of one run, or pooled.
-        title: Printed above, in as many lines as it needs.
-    """
-    figure = Figure(figsize=(5.8, 3.8), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    filled = calibration.images > 0
-    images = calibration.images[filled]
-    accuracy, confidence = calibration.right[filled] / images, calibration.confidence[filled] / images
-    upper.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="calibrated")
-    upper.vlines(confidence, accuracy, confidence, color=_ORANGE, linewidth=2.5, alpha=0.7, label="gap")
-    upper.plot(confidence, accuracy, color=_BLUE, linewidth=1, alpha=0.5)
-    sizes = _SMALLEST + (_LARGEST - _SMALLEST) * images / images.max()
-    upper.scatter(confidence, accuracy, sizes, color=_BLUE, label="accuracy (area: images)", zorder=3)
-    dress(upper, x="", y="accuracy")
-    upper.set_ylim(-0.04, 1.04)
-    upper.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    bars = lower.bar(_EDGES[:-1], calibration.images, width=1 / BINS, align="edge", color=_BLUE, edgecolor="white")
-    numbers = [_short(count) if count else "" for count in calibration.images]
-    lower.bar_label(bars, numbers, fontsize=6.5, color=INK, padding=1)
-    dress(lower, x="probability of the predicted class", y="images")
-    lower.set_yticks([])
-    lower.margins(y=0.3)
-    lower.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    lower.set_xlim(0, 1.02)
-    return png(figure, f"{title}\nexpected calibration error {percent(calibration.error)}", legend=upper)
-
-
-def _short(count: float) -> str:
-    """A number that has room above a bar."""
-    return f"{count:,.0f}" if count < 100_000 else f"{count / 1000:,.0f}k"

@@ -54,3 +54,18 @@ def cell_counts(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, C
     return {
         split: CellCounts.of(splits.get_group(split), labels) for split in ("test", "seen") if split in splits.groups
     }
+
+
+def by_cell(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The confusion matrix in which each source cell counts once, shared out as its images are called.
+
+    A cell of 48 images of which 12 are wrong adds 0.75 to the diagonal and 0.25 to the columns of the wrong calls.
+
+    Args:
+        counts: Shape (cells, classes, classes): images of a cell of class i called class j, at least one a cell.
+
+    Returns:
+        Shape (classes, classes), summing to the number of cells.
+    """
+    shares: npt.NDArray[np.float64] = (counts / counts.sum(axis=(1, 2), keepdims=True)).sum(axis=0)
+    return shares

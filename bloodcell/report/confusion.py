@@ -13,21 +13,6 @@ from bloodcell.report.style import INK, dress, png
 _SPACIOUS = 6  # classes up to which a field has room for its share, and two matrices stand side by side
 
 
-def by_cell(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The confusion matrix in which each source cell counts once, shared out as its images are called.
-
-    A cell of 48 images of which 12 are wrong adds 0.75 to the diagonal and 0.25 to the columns of the wrong calls.
-
-    Args:
-        counts: Shape (cells, classes, classes): images of a cell of class i called class j, at least one a cell.
-
-    Returns:
-        Shape (classes, classes), summing to the number of cells.
-    """
-    shares: npt.NDArray[np.float64] = (counts / counts.sum(axis=(1, 2), keepdims=True)).sum(axis=0)
-    return shares
-
-
 def matrices(
     images: npt.ArrayLike, labels: Sequence[str], title: str, cells: npt.NDArray[np.float64] | None = None
 ) -> bytes:
@@ -37,7 +22,8 @@ def matrices(
         images: Shape (classes, classes): images of class i called class j.
         labels: Classes, in order.
         title: Printed above, in as many lines as it needs.
-        cells: As from `by_cell`; None where source cells are not known, which leaves the first matrix alone.
+        cells: As from `bloodcell.report.cells.by_cell`; None where source cells are not known, which leaves the first
+            matrix alone.
     """
     side = max(4.8, 1.6 + 0.45 * len(labels))
     if cells is None:

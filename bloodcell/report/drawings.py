@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 
-import matplotlib
 import numpy as np
 import PIL
 from pydantic_core import to_json
@@ -118,7 +118,7 @@ def _code() -> bytes:
     package = resources.files("bloodcell")
     own = (file for file in package.joinpath("report").iterdir() if file.name.endswith(".py"))
     modules = [*own, package.joinpath("formatting.py")]
-    digest = hashlib.sha256(f"{matplotlib.__version__} {PIL.__version__} {np.__version__}".encode())
+    digest = hashlib.sha256(f"{version('matplotlib')} {PIL.__version__} {np.__version__}".encode())
     for module in sorted(modules, key=lambda module: module.name):
         digest.update(f"{module.name}\0{module.read_text(encoding='utf-8')}\0".encode())
     return digest.digest()

@@ -26,9 +26,6 @@ _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, 
 _ASIDE = 6
 """Points of 1/72 inch by which `seen` stands to the right of its row's line, lest it hide the test's interval."""
 
-MOST_NAMES = 40
-"""Rows whose names the comparison has room for."""
-
 _LEAST_SPAN = 0.2
 """Of the comparison's time axis, as a share of the longest time."""
 
@@ -78,19 +75,19 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
     return png(figure, title, legend=loss)
 
 
-def comparison(rows: Mapping[str, Point], title: str) -> bytes:
+def comparison(rows: Mapping[str, Point], title: str, *, named: bool = True) -> bytes:
     """Accuracy against learning time: one vertical line per row, on it one point per split, with its interval.
 
     Args:
         rows: By name; at least one.
         title: Printed above, in as many lines as it needs.
+        named: Whether there is room for the rows' names.
     """
     names = sorted(rows, key=lambda name: rows[name].seconds)
     unit, seconds = _time_unit(rows[names[-1]].seconds)
     times = [rows[name].seconds / seconds for name in names]
     figure = Figure(figsize=(5.8, 3.4), layout="constrained")
     axes = figure.subplots()
-    named = len(names) <= MOST_NAMES
     for split in SPLITS:
         _split(axes, split, [(time, rows[name]) for time, name in zip(times, names, strict=True)], named)
     dress(axes, x=f"learning time ({unit})", y="accuracy")

@@ -12,6 +12,7 @@ from bloodcell.artifacts import GridRun, Nightly, grid_run, read_model
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.provenance import code_version
 from bloodcell.published import published_runs
+from bloodcell.report.charts import import_what_draws
 from bloodcell.settings import load_settings
 from bloodcell.store import Store, open_store
 from flows.conclusion import conclusion
@@ -85,7 +86,7 @@ def grid(
     settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
     runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
     runner.prepare(log)
-    outcomes = fan_out(store, planned, runner, settings.concurrent)
+    outcomes = fan_out(store, planned, runner, settings.concurrent, meanwhile=import_what_draws)
     run = GridRun(
         run_id=run_id,
         grid=planned.grid,

@@ -27,7 +27,7 @@ from bloodcell.artifacts import (
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.data.dataset import DatasetInfo, Duplicate
 from bloodcell.grids import load_grid
-from bloodcell.report import build_report, calibration, confusion, plots
+from bloodcell.report import build_report, confusion, plots, reliability
 from bloodcell.report.cells import CellCounts
 from bloodcell.report.comparisons import compare
 from bloodcell.report.diagnostics import Diagnostics
@@ -278,9 +278,9 @@ def grid() -> GridConfig:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the pictures empty, for tests of the words alone: drawing takes a fifth of a second each."""
     for module, name in (
-        (plots, "curves"), (plots, "comparison"), (confusion, "matrices"), (calibration, "reliability_diagram"),
+        (plots, "curves"), (plots, "comparison"), (confusion, "matrices"), (reliability, "reliability_diagram"),
     ):  # fmt: skip
-        monkeypatch.setattr(module, name, lambda *_: b"")
+        monkeypatch.setattr(module, name, lambda *_, **__: b"")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.calibration import calibration_curve
 
-from bloodcell.report.calibration import BINS, Calibration, calibration_text, reliability_diagram
+from bloodcell.report.calibration import BINS, Calibration, calibration_text
+from bloodcell.report.reliability import reliability_diagram
 from tests.report.pictures import is_whole, texts
 
 LABELS = ("a", "b")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from bloodcell.report.confusion import by_cell, matrices
+from bloodcell.report.cells import by_cell
+from bloodcell.report.confusion import matrices
 from tests.report.pictures import is_whole, shows, texts
 
 LABELS = ("EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL")

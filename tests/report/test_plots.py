@@ -109,8 +109,8 @@ def test_times_that_hardly_differ_are_not_drawn_far_apart(drawn):
 
 
 def test_many_rows_are_drawn_without_their_names(drawn):
-    for number in (plots.MOST_NAMES, plots.MOST_NAMES + 1):
-        plots.comparison({f"row-{index}": point(60 + index) for index in range(number)}, "t")
+    for named in (True, False):
+        plots.comparison({f"row-{index}": point(60 + index) for index in range(40)}, "t", named=named)
     few, many = (texts(figure) for figure in drawn)
     assert "row-0" in few
     assert not [text for text in many if text.startswith("row-")]
@@ -126,9 +126,9 @@ def test_bars_of_intervals_are_in_the_legend_where_there_are_any(drawn):
 
 def test_the_interval_of_seen_cells_stands_beside_that_of_the_test_where_lines_are_few(drawn):
     intervals = {"test": (0.6, 0.9), "seen": (0.65, 0.85)}
-    for count in (2, plots.MOST_NAMES + 1):
+    for count in (2, 41):
         rows = {f"r{n}": plots.Point(60 + n, {"test": 0.8, "seen": 0.8}, intervals) for n in range(count)}
-        plots.comparison(rows, "t")
+        plots.comparison(rows, "t", named=count == 2)
     offsets = []
     for figure in drawn:
         (axes,) = figure.axes
