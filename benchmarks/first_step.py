@@ -30,11 +30,14 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
     ends["configuration"] = time.time()
 
     from bloodcell.keras_import import import_keras
+    from bloodcell.lasting import lasting
 
-    import_keras()
+    with lasting():
+        import_keras()
     ends["import of TensorFlow and Keras"] = time.time()
 
-    import bloodcell.experiment  # noqa: F401 - what it imports is what is timed
+    with lasting():
+        import bloodcell.experiment  # noqa: F401 - what it imports is what is timed
     from benchmarks.examples import examples
     from benchmarks.photographs import Published
     from bloodcell.checkpoints import Moment

@@ -11,6 +11,7 @@ def measure(text: str) -> None:
     """Train on random images until stopped, with figures as JSON lines on stdout."""
     from bloodcell.events import Failure, emit
     from bloodcell.keras_import import import_keras
+    from bloodcell.lasting import lasting
     from bloodcell.settings import load_settings
     from bloodcell.shapes import ModelShape
 
@@ -18,8 +19,9 @@ def measure(text: str) -> None:
         shape = ModelShape.model_validate_json(text)
         settings = load_settings()
 
-        import_keras()
-        from bloodcell.throughput import train_until_stopped
+        with lasting():
+            import_keras()
+            from bloodcell.throughput import train_until_stopped
 
         train_until_stopped(shape, settings)
     except BloodcellError as error:

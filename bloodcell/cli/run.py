@@ -19,6 +19,7 @@ def run(key: str) -> None:
     from bloodcell.events import Failure, Step, emit
     from bloodcell.interruption import Interruption
     from bloodcell.keras_import import import_keras
+    from bloodcell.lasting import lasting
     from bloodcell.settings import load_settings
     from bloodcell.store import open_store
     from bloodcell.transfers import TransferSteps
@@ -32,8 +33,9 @@ def run(key: str) -> None:
         artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
 
         try:
-            import_keras()
-            from bloodcell.experiment import run_experiment
+            with lasting():
+                import_keras()
+                from bloodcell.experiment import run_experiment
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"an experiment needs TensorFlow, and {error.name} is not installed here",

@@ -7,6 +7,7 @@ import click
 
 from bloodcell.artifacts import Nightly
 from bloodcell.errors import BloodcellError
+from bloodcell.lasting import lasting
 from bloodcell.settings import load_settings
 from bloodcell.store import open_store
 from flows.parameters import parse_assignment, resolve
@@ -59,7 +60,8 @@ def main(
         config = resolve(name, dataset, overrides, seeds)
         if check:
             return
-        from tasks.plan import plan, refuse
+        with lasting():
+            from tasks.plan import plan, refuse
 
         store = open_store(load_settings().store)
         if only_plan:
@@ -73,7 +75,8 @@ def main(
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    from flows.grid.launch import launch
+    with lasting():
+        from flows.grid.launch import launch
 
     sys.exit(
         launch(
