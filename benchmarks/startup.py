@@ -25,6 +25,9 @@ HELP_AT_MOST = 0.3
 
 _IMAGES = 480
 
+_ORCHESTRATOR = "from bloodcell.lasting import lasting\nwith lasting(): import flows.grid.launch"
+"""As `python -m flows.grid` imports it."""
+
 
 def first_step(store: Path, cache: Path, model: str, side: int) -> dict[str, float]:
     """The seconds of each phase of a child's way to its second step."""
@@ -57,7 +60,7 @@ def main(model: str, side: int, rounds: int, folder: Path) -> None:
         first_step(store, cache, model, side)  # decodes the images
         starts = [first_step(store, cache, model, side) for _ in range(rounds)]
     helps = [run_command(["-m", "bloodcell", "--help"], os.environ).seconds for _ in range(rounds)]
-    imports = [run_command(["-c", "import flows.grid.launch"], os.environ).seconds for _ in range(rounds)]
+    imports = [run_command(["-c", _ORCHESTRATOR], os.environ).seconds for _ in range(rounds)]
     phases: list[Row] = [{"phase": name, "s": round(median(start[name] for start in starts), 3)} for name in starts[0]]
     save(
         "startup",
