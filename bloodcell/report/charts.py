@@ -22,7 +22,7 @@ MOST_NAMES = 40
 
 
 def drawings_of(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
-    """Those of the rows that have a result, by file.
+    """The charts of the rows that have a result, by file, none of them drawn yet.
 
     Args:
         rows: Of the grid run.
