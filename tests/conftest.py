@@ -25,6 +25,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("any machine")
 
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, also where a shell that runs the tests in the background has them ignore it.
+
+    What is ignored is inherited, and Prefect's worker, which stops by sending itself one, would never stop.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 COLOURS = {"EOSINOPHIL": (200, 60, 60), "LYMPHOCYTE": (60, 60, 200), "MONOCYTE": (60, 200, 60)}
 
 
