@@ -124,10 +124,10 @@ def test_each_night_adds_a_seed_and_a_broken_row_fails_the_night(store, settings
     assert {verdict.verdict for verdict in latest_run(store).verdicts} == {"too early"}
 
 
-def first_alone(store, planned, *runner) -> NoReturn:
+def first_alone(store, planned, runner, concurrent, **_) -> NoReturn:
     """Trains the first that is to be trained; then its host is lost."""
     first = next(run for run in planned.runs if not run.done)
-    fan_out(store, replace(planned, runs=(first,)), *runner)
+    fan_out(store, replace(planned, runs=(first,)), runner, concurrent)
     raise RuntimeError("the host is lost")
 
 
