@@ -151,8 +151,11 @@ def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: 
         The ratio, and the line of the table.
     """
     arguments = (shape.config(batch_size), threads, steps)
-    sides = Side(stock, *arguments), Side(stock_with_onednn, *arguments), Side(ours, *arguments)
-    with sides[0] as plain, sides[1] as onednn, sides[2] as own:
+    with (
+        Side(stock, *arguments) as plain,
+        Side(stock_with_onednn, *arguments) as onednn,
+        Side(ours, *arguments) as own,
+    ):
         seconds = alternate({"stock": plain.turn, "oneDNN": onednn.turn, "ours": own.turn}, rounds)
     ratio = Ratio.of(seconds["stock"], seconds["ours"])
     rates = {side: batch_size * steps / float(np.median(taken)) for side, taken in seconds.items()}

@@ -28,7 +28,7 @@ def markdown(study):
 def test_every_mention_of_the_backbone_is_the_configured_one(grid, network, seven, monkeypatch):
     titles = []
     for name in ("curves", "comparison"):
-        monkeypatch.setattr(plots, name, lambda _, title: titles.append(title) or b"")
+        monkeypatch.setattr(plots, name, lambda _, title, **__: titles.append(title) or b"")
     monkeypatch.setattr(confusion, "matrices", lambda *arguments: titles.append(arguments[2]) or b"")
     text = seven(load_grid(grid)).markdown
     assert text.startswith(f"# Grid {grid}: {network} on ")
