@@ -1,11 +1,12 @@
 """Fan the experiments of a grid out over a runner, and collect whatever became of them."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -19,7 +20,13 @@ from tasks.runners import Runner
 
 
 def fan_out(
-    store: Store, planned: Plan, runner: Runner, concurrent: int, meanwhile: Callable[[], None] = lambda: None
+    store: Store,
+    planned: Plan,
+    runner: Runner,
+    concurrent: int,
+    *,
+    on_start: Callable[[Sequence[RowOutcome]], None] = lambda _: None,
+    on_row: Callable[[Sequence[RowOutcome]], None] = lambda _: None,
 ) -> tuple[RowOutcome, ...]:
     """Run what has no result, `concurrent` at once and in the plan's order, and say of all what became of them.
 
@@ -31,7 +38,8 @@ def fan_out(
         planned: The plan.
         runner: Runs the experiments.
         concurrent: How many at once.
-        meanwhile: Called once they are on their way, if there are any.
+        on_start: Called once experiments are on their way, if any are to run, with the outcomes of those that are done.
+        on_row: Called with all of a row's outcomes once the last experiment has ended that it had to wait for.
 
     Returns:
         Row after row, as the grid has them and a report shows them, each with its seeds in order.
@@ -44,10 +52,17 @@ def fan_out(
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
             experiment = run_experiment.with_options(tags=tags(planned.grid))
-            futures = [pool.submit(experiment, {"store": store, "runner": runner, "planned": run}) for run in to_run]
+            futures: dict[PrefectFuture[Any], PlannedRun] = {
+                pool.submit(experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
+            }
             if futures:
-                meanwhile()
-            outcomes += [outcome(run, future) for run, future in zip(to_run, futures, strict=True)]
+                on_start(tuple(outcomes))
+            left = Counter(run.row.name for run in to_run)
+            for future in as_completed(list(futures)):
+                outcomes.append(ended := outcome(futures[future], future))
+                left[ended.name] -= 1
+                if not left[ended.name]:
+                    on_row([one for one in outcomes if one.name == ended.name])
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
             raise

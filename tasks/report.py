@@ -28,8 +28,14 @@ from tasks.prefect_artifacts import artifact_key
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE)
-def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun, str]:
+def report_grid(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawings | None = None) -> tuple[GridRun, str]:
     """Read the results there are, judge a night by those before it, and publish the report.
+
+    Args:
+        store: Where all is.
+        run: The grid run.
+        info: The dataset it ran on.
+        last: Charts that are drawn already; those of the last report otherwise.
 
     Returns:
         The run as published, with its verdicts, and the report's URL.
@@ -39,7 +45,7 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo) -> tuple[GridRun,
     compared = compare(finished(rows))
     earlier = earlier_trainings(store, run) if run.nightly else {}
     run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
-    files = build_report(run, info, rows, compared, earlier, last=LastDrawings.of(store, run.grid.name))
+    files = build_report(run, info, rows, compared, earlier, last=last or LastDrawings.of(store, run.grid.name))
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
     logger = get_run_logger()

@@ -55,7 +55,7 @@ def test_a_grid_starts_without_what_takes_a_second_to_import_and_only_an_experim
     code = "import sys, flows.grid.launch; print(*sys.modules)"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "prefect" in child.stdout.split()
-    assert set(child.stdout.split()) & {"sklearn", "scipy.stats", "statsmodels", "matplotlib"} == set()
+    assert set(child.stdout.split()) & {"bloodcell.report", "scipy", "matplotlib", "tensorflow"} == set()
 
 
 def test_the_command_starts_without_what_it_may_not_need():

@@ -9,7 +9,7 @@ from bloodcell.artifacts import SPLITS, GridRun, LatestRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report import headline, notes, provenance
 from bloodcell.report.cautions import cautions
-from bloodcell.report.charts import MOST_NAMES, drawings_of, nights_chart
+from bloodcell.report.charts import MOST_NAMES, drawings_of, nights_chart, note_of
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.drawings import LastDrawings, draw
 from bloodcell.report.evidence import cells_note
@@ -24,8 +24,6 @@ from bloodcell.store import AT_ONCE, Store
 
 __all__ = ["build_report", "publish"]
 
-_NONE_BEFORE = LastDrawings()
-
 
 def build_report(
     run: GridRun,
@@ -34,7 +32,7 @@ def build_report(
     compared: Comparisons,
     earlier: Trainings,
     *,
-    last: LastDrawings = _NONE_BEFORE,
+    last: LastDrawings | None = None,
 ) -> dict[str, bytes]:
     """Draw and write the report; nothing is stored.
 
@@ -44,14 +42,14 @@ def build_report(
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
         compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
         earlier: Of a night, the trainings of the nights before, by row.
-        last: Charts of the report before, which are not drawn again.
+        last: Charts that are not drawn again.
 
     Returns:
         By file name below the grid run: report.md, report.html, results.csv, runs.csv, drawings.json and the pictures
         below plots/.
     """
-    note = " (synthetic images)" if info.synthetic else ""
-    pictures = draw(drawings_of(rows, note), last) | _photographs(rows)
+    note = note_of(info)
+    pictures = draw(drawings_of(rows, note), last or LastDrawings()) | _photographs(rows)
     if run.nightly and (any(earlier.values()) or any(row.status == "trained" for row in run.rows)):
         pictures["plots/nights.png"] = nights_chart(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bloodcell.artifacts import EpochRecord, GridRun
+from bloodcell.data.dataset import DatasetInfo
 from bloodcell.formatting import setting_text
 from bloodcell.report.calibration import Calibration
 from bloodcell.report.cells import by_cell
@@ -21,6 +22,11 @@ MOST_NAMES = 40
 """Rows whose names the comparison has room for."""
 
 
+def note_of(info: DatasetInfo) -> str:
+    """What the titles of all charts say of the dataset."""
+    return " (synthetic images)" if info.synthetic else ""
+
+
 def drawings_of(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
     """The charts of the rows that have a result, by file, none of them drawn yet.
 
@@ -29,12 +35,18 @@ def drawings_of(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
         note: Added to the titles.
     """
     done = finished(rows)
+    if not done:
+        return {}
+    title = f"Accuracy against learning time{note}"
+    figures = {row.name: _figures(row) for row in done}
+    comparison = Drawing(_comparison, (figures, title, len(done) <= MOST_NAMES))
+    return {"plots/comparison.png": comparison} | row_drawings(rows, note)
+
+
+def row_drawings(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
+    """Those charts that are of a row alone."""
     found = {}
-    if done:
-        title = f"Accuracy against learning time{note}"
-        figures = {row.name: _figures(row) for row in done}
-        found["plots/comparison.png"] = Drawing(_comparison, (figures, title, len(done) <= MOST_NAMES))
-    for row in done:
+    for row in finished(rows):
         rate = setting_text(row.config, "learning_rate")
         # Spaces at which no line breaks.
         title = f"{row.name}\n{row.config.architecture}, learning\N{NO-BREAK SPACE}rate\N{NO-BREAK SPACE}{rate}{note}"

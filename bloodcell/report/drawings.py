@@ -59,17 +59,19 @@ class Drawing:
 
 @dataclass(frozen=True)
 class LastDrawings:
-    """The charts of the report before this one; of a grid without one there are none.
+    """The charts of the report before this one, of a grid without one none, and those drawn since.
 
     Attributes:
-        store: Where they are.
+        store: Where the former are.
         folder: Of that report.
         charts: As its drawings.json has them.
+        since: Charts by the hash of what they are of.
     """
 
     store: Store | None = None
     folder: str = ""
     charts: Mapping[str, Drawn] = field(default_factory=dict)
+    since: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: Store, grid: str) -> "LastDrawings":
@@ -83,6 +85,8 @@ class LastDrawings:
 
     def read(self, digest: str) -> bytes | None:
         """The chart of what has that hash; None where it is to be drawn."""
+        if digest in self.since:
+            return self.since[digest]
         before = self.charts.get(digest)
         if self.store is None or before is None:
             return None
@@ -98,7 +102,7 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes
 
     Args:
         drawings: By file below the report.
-        last: Those of the report before.
+        last: Those that are known; what is drawn here is from then on.
     """
     if not drawings:
         return {}
@@ -106,6 +110,7 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes
     with ThreadPoolExecutor(AT_ONCE) as pool:
         before = dict(zip(drawings, pool.map(last.read, digests.values()), strict=True))
     charts = {file: before[file] or drawing.draw(*drawing.arguments) for file, drawing in drawings.items()}
+    last.since.update({digest: charts[file] for file, digest in digests.items()})
     drawn = {
         digest: Drawn(file=file, sha256=hashlib.sha256(charts[file]).hexdigest()) for file, digest in digests.items()
     }

@@ -9,10 +9,11 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -65,6 +66,12 @@ def report_markdown(**context: Any) -> str:
     Args:
         **context: The names that templates/report.md.j2 uses.
     """
+    return markdown_template().render(context)
+
+
+@cache
+def markdown_template() -> Template:
+    """The template of the report, compiled once in this process."""
     environment = Environment(
         loader=PackageLoader("bloodcell.report"),
         finalize=escape,
@@ -88,7 +95,7 @@ def report_markdown(**context: Any) -> str:
         "percent": formatting.percent,
         "calibration_text": calibration_text,
     }
-    return environment.get_template("report.md.j2").render(context)
+    return environment.get_template("report.md.j2")
 
 
 def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str:

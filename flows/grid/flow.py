@@ -1,7 +1,8 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
@@ -9,10 +10,11 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
 from bloodcell.artifacts import GridRun, Nightly, grid_run, read_model
+from bloodcell.data.dataset import DatasetInfo
 from bloodcell.errors import ObjectNotFoundError
+from bloodcell.lasting import lasting
 from bloodcell.provenance import code_version
 from bloodcell.published import published_runs
-from bloodcell.report.charts import import_what_draws
 from bloodcell.settings import load_settings
 from bloodcell.store import Store, open_store
 from flows.conclusion import conclusion
@@ -23,9 +25,11 @@ from tasks.labels import run_name, tag_flow_run, tags
 from tasks.log_redaction import redact_logs
 from tasks.packing import pack
 from tasks.plan_grid import plan_grid
-from tasks.report import report_grid
 from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
+
+if TYPE_CHECKING:
+    from bloodcell.report.ahead import ChartsAhead
 
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
@@ -86,23 +90,42 @@ def grid(
     settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
     runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
     runner.prepare(log)
-    outcomes = fan_out(store, planned, runner, settings.concurrent, meanwhile=import_what_draws)
-    run = GridRun(
+    begun = GridRun(
         run_id=run_id,
         grid=planned.grid,
         dataset=planned.dataset.name,
         dataset_version=planned.dataset.version,
         code_version=code_version(),
-        rows=outcomes,
+        rows=(),
         started=started,
-        finished=datetime.now(UTC),
+        finished=started,
         command=command,
         leakage=planned.leakage,
         nightly="restart" if planned.restart else nightly,
         forced=force,
         overrides=overrides or {},
     )
-    return conclusion(*report_grid(store, run, planned.dataset))
+    charts = cache(partial(_charts_ahead, store, begun, planned.dataset))
+    outcomes = fan_out(
+        store,
+        planned,
+        runner,
+        settings.concurrent,
+        on_start=lambda done: charts().get_ready(done),
+        on_row=lambda ended: charts().draw(ended),
+    )
+    run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
+    from tasks.report import report_grid  # imported by now, where something was trained
+
+    return conclusion(*report_grid(store, run, planned.dataset, charts().last))
+
+
+def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo) -> "ChartsAhead":
+    """What draws, imported once experiments are on their way: with all that reports it takes a third of a second."""
+    with lasting():
+        from bloodcell.report.ahead import ChartsAhead
+        from tasks import report  # noqa: F401
+    return ChartsAhead(store, begun, info)
 
 
 def _interruptible(runner: RunnerT) -> RunnerT:

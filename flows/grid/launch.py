@@ -11,8 +11,10 @@ from typing import Any, NoReturn
 import click
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    get_current_settings,
     temporary_settings,
 )
 
@@ -25,6 +27,8 @@ from flows.grid.flow import INTERRUPTIBLE, grid, run_of
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
+# A run that sends heartbeats, as Prefect's do unless told, ends up to a second late: what sends them has to wake first.
+_NO_HEARTBEATS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
 
 
 def launch(store: Store, name: str, **parameters: Any) -> int:
@@ -42,7 +46,8 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
         for number in requests_to_stop():
             signal.signal(number, _interrupted)
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
-    with temporary_settings(_EMBEDDED_SERVER):
+    own = {} if "heartbeat_frequency" in get_current_settings().flows.model_fields_set else _NO_HEARTBEATS
+    with temporary_settings(_EMBEDDED_SERVER | own):
         state = grid(**parameters, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
     if run := run_of(store, name, str(state.state_details.flow_run_id)):

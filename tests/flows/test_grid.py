@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.settings import get_current_settings, temporary_settings
 from ruamel.yaml import YAML
 
 from bloodcell import artifacts
@@ -162,6 +163,25 @@ def test_the_code_is_the_runs_where_a_late_server_drops_the_states_data(
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize(("frequency", "beats"), [(None, None), ("45", 45)])
+def test_a_command_sends_heartbeats_where_it_is_told_to(
+    store, settings, coloured, grid_file, monkeypatch, frequency, beats
+):
+    found = []
+
+    def noting(**parameters):
+        found.append(get_current_settings().flows.heartbeat_frequency)
+        return grid_flow(**parameters)
+
+    monkeypatch.setattr("flows.grid.launch.grid", noting)
+    if frequency:
+        monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", frequency)
+    with temporary_settings():  # reads the environment again
+        ended = CliRunner().invoke(main, ["--grid", grid_file(a={"batch_size": 1000})])
+    assert ended.exit_code == 78, ended.output
+    assert found == [beats]
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_no_more_experiments_run_at_once_than_there_are_slots(store, settings, coloured, small, slots):
     running, most, lock = 0, 0, threading.Lock()
@@ -213,12 +233,19 @@ def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(stor
     planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows, seeds=2))
     _, planned = pack(settings.model_copy(update={"slots": 1}), planned, ProcessRunner, print)
 
+    done, ended = [], []
+
     @flow
     def fan() -> tuple[RowOutcome, ...]:
-        return fan_out(store, planned, Noting(), 1)
+        return fan_out(store, planned, Noting(), 1, on_start=done.append, on_row=ended.append)
 
     assert [(row.name, row.config.seed) for row in fan()] == [("short", 0), ("short", 1), ("long", 0), ("long", 1)]
     assert started == ["long seed 0", "long seed 1", "short seed 0", "short seed 1"]
+    assert done == [()]
+    assert [[(row.name, row.config.seed) for row in rows] for rows in ended] == [
+        [("long", 0), ("long", 1)],
+        [("short", 0), ("short", 1)],
+    ]
 
 
 @pytest.mark.usefixtures("hangups")

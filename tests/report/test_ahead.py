@@ -1,0 +1,70 @@
+"""Charts drawn before a report is asked for."""
+
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.config import GridConfig
+from bloodcell.report import build_report, charts
+from bloodcell.report.ahead import ChartsAhead
+from bloodcell.report.comparisons import compare
+from bloodcell.report.rows import finished
+from tests.report.conftest import Figures, build
+
+
+@pytest.fixture
+def example(store):
+    """Two rows that have a result, which the store holds, and a third that failed."""
+    grid = GridConfig(name="g", experiments={"a": {}, "b": {"dense_units": 16}, "c": {"dense_units": 32}})
+    splits = {"train": 0.9, "validation": 0.8}
+    figures = {"a": Figures(splits | {"test": 0.75}), "b": Figures(splits | {"test": 0.5}), "c": "no memory"}
+    built = build(grid, figures)
+    for key, result in built.results.items():
+        artifacts.write_model(store, artifacts.experiment(key, "result.json"), result)
+    return built
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The kinds of chart that were drawn, in order."""
+    kinds = []
+    for kind in ("_comparison", "_curves", "_confusion"):
+        original = getattr(charts, kind)
+
+        def noting(*arguments, original=original, kind=kind):
+            kinds.append(kind)
+            return original(*arguments)
+
+        monkeypatch.setattr(charts, kind, noting)
+        # What a chart is of is told by its function's name too.
+        noting.__module__, noting.__qualname__ = original.__module__, original.__qualname__
+    return kinds
+
+
+def test_a_report_draws_only_what_was_not_drawn_ahead(store, example, drawn):
+    ahead = ChartsAhead(store, example.run.model_copy(update={"rows": ()}), example.info)
+    for row in example.rows:
+        ahead.draw(row.outcomes)
+    assert drawn == ["_curves", "_confusion"] * 2
+    compared = compare(finished(example.rows))
+    files = build_report(example.run, example.info, example.rows, compared, {}, last=ahead.last)
+    assert drawn == [*["_curves", "_confusion"] * 2, "_comparison"]
+    assert files == example.files
+
+
+def test_getting_ready_draws_a_row_that_is_done_and_keeps_nothing_of_it(store, example, drawn):
+    ahead = ChartsAhead(store, example.run, example.info)
+    ahead.get_ready([])
+    assert drawn == []
+    ahead.get_ready(example.run.rows[:2])
+    assert drawn == ["_curves", "_confusion"]
+    assert ahead.last.since == {}
+
+
+def test_what_cannot_be_drawn_is_left_to_the_report(store, example, drawn):
+    for key in example.results:
+        (store.root / artifacts.experiment(key, "result.json")).unlink()
+    ahead = ChartsAhead(store, example.run, example.info)
+    ahead.get_ready(example.run.rows)
+    ahead.draw(example.rows[0].outcomes)
+    assert drawn == []
+    assert ahead.last.since == {}
