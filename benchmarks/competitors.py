@@ -1,4 +1,4 @@
-"""The two sides of `vs_notebook`: the notebook and this project, each as a user starts it."""
+"""The sides of `vs_notebook`: the notebook and this project, each as a user starts it."""
 
 import json
 import os
@@ -14,6 +14,8 @@ from bloodcell.grids import load_grid
 from bloodcell.store import LocalStore
 
 GRID, DATASET = "mobilenet", "compared"
+
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,23 @@ class Outcome:
     accuracy: Mapping[str, float]
 
 
-def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path) -> Outcome:
-    """Train the rows as the notebook does, on the folders train, validation and test."""
+def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path, *, onednn: bool = False) -> Outcome:
+    """Train the rows as the notebook does, on the folders train, validation and test.
+
+    Args:
+        images: The folder of these.
+        trainings: What to train.
+        seed: Of all rows.
+        out: Folder for what the notebook leaves.
+        onednn: Whether TensorFlow is asked for the kernels of oneDNN.
+    """
     command = ["-m", "benchmarks.notebook", str(images), "--out", str(out), "--seed", str(seed)]
     command += ["--width", str(trainings.width), "--side", str(trainings.side), "--epochs", str(trainings.epochs)]
     command += ["--batch-size", str(trainings.batch_size)]
     command += ["--weights", str(trainings.weights)] if trainings.weights else []
     command += [part for row in trainings.rows for part in ("--row", row)]
-    cost = run_command(command, os.environ)
+    asked = {_ONEDNN: "1"} if onednn else {}
+    cost = run_command(command, _as_it_comes() | asked)
     table = json.loads((out / "figures.json").read_text())
     return Outcome(cost.seconds, {row: figures["accuracy"] for row, figures in table.items()})
 
@@ -68,7 +79,9 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     for stale in (home / "store", home / "cache" / "images", home / "cache" / "weights"):
         shutil.rmtree(stale, ignore_errors=True)
     store = LocalStore(home / "store")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BLOODCELL_", "PREFECT_"))}
+    environment = {
+        name: value for name, value in _as_it_comes().items() if not name.startswith(("BLOODCELL_", "PREFECT_"))
+    }
     environment |= {
         "BLOODCELL_STORE": store.url,
         "BLOODCELL_CACHE": str(home / "cache"),
@@ -91,6 +104,11 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     run = read_model(store, grid_run(GRID, latest.run_id, "grid.json"), GridRun)
     accuracy = {row.name: read_result(store, row.key).metrics["test"].accuracy for row in run.rows}
     return Outcome(push.seconds + grid.seconds, accuracy)
+
+
+def _as_it_comes() -> dict[str, str]:
+    """This process's environment, in which nobody has chosen TensorFlow's kernels."""
+    return {name: value for name, value in os.environ.items() if name != _ONEDNN}
 
 
 def _grid(rows: tuple[str, ...], folder: Path) -> str:

@@ -1,10 +1,12 @@
-"""Computing in bfloat16 against float32: training throughput, and what it does to accuracy.
+"""Mixed precision, in bfloat16 and in float16, against float32: training throughput, and what it does to accuracy.
 
-Throughput as in `throughput`, of our model in both precisions. For accuracy the same experiments train in both, seed by
-seed: split `source`, test on the images of TEST. The difference is a mean over seeds, with its 95% interval.
+Throughput as in `throughput`, of our model in each precision. For accuracy the same experiments train in each, seed by
+seed: split `source`, test on the images of TEST. The differences are means over seeds, with their 95% intervals.
 """
 
 import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -18,24 +20,42 @@ from benchmarks.results import Figure, Row, save
 from benchmarks.throughput import Shape
 from bloodcell.config import ExperimentConfig
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+FULL = "float32"
+MIXED = ("mixed_bfloat16", "mixed_float16")
 
 
-def compare_throughput(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: int) -> tuple[Figure, Row]:
-    """Measure one shape in both precisions; returns the ratio and the line of the table."""
-    configs = [shape.config(batch_size).model_copy(update={"precision": precision}) for precision in PRECISIONS]
-    single, mixed = (Side(throughput.ours, config, threads, steps) for config in configs)
-    with single, mixed:
-        seconds = alternate(dict(zip(PRECISIONS, (single.turn, mixed.turn), strict=True)), rounds)
-    ratio = Ratio.of(*seconds.values())
-    figure = Figure(
-        key=f"bfloat16-{shape.key}",
-        text=f"training throughput in mixed bfloat16 over float32, {shape.text}",
-        value=ratio.median,
-        unit="x",
-    )
-    rates = {f"{name}, images/s": round(batch_size * steps / median(taken), 1) for name, taken in seconds.items()}
-    return figure, {"model": shape.text, **rates, "ratio (least to largest)": str(ratio)}
+def compare_throughput(
+    shape: Shape, mixed: Sequence[str], *, batch_size: int, threads: int, rounds: int, steps: int
+) -> tuple[list[Figure], list[Row]]:
+    """Measure one shape in float32 and in each mixed precision; returns the ratios and the lines of the table."""
+    with ExitStack() as stack:
+        turns = {}
+        for precision in (FULL, *mixed):
+            config = shape.config(batch_size).model_copy(update={"precision": precision})
+            turns[precision] = stack.enter_context(Side(throughput.ours, config, threads, steps)).turn
+        seconds = alternate(turns, rounds)
+    rates = {precision: round(batch_size * steps / median(taken), 1) for precision, taken in seconds.items()}
+    ratios = {precision: Ratio.of(seconds[FULL], seconds[precision]) for precision in mixed}
+    figures = [
+        Figure(
+            key=f"{precision}-{shape.key}",
+            text=f"training throughput in {precision} over {FULL}, {shape.text}",
+            value=ratio.median,
+            unit="x",
+        )
+        for precision, ratio in ratios.items()
+    ]
+    rows: list[Row] = [
+        {
+            "model": shape.text,
+            "precision": precision,
+            "images/s": rates[precision],
+            f"{FULL}, images/s": rates[FULL],
+            "ratio (least to largest)": str(ratio),
+        }
+        for precision, ratio in ratios.items()
+    ]
+    return figures, rows
 
 
 def trained_accuracy(config: ExperimentConfig, published: Published, weights: Path | None, cache: Path) -> float:
@@ -59,9 +79,17 @@ def trained_accuracy(config: ExperimentConfig, published: Published, weights: Pa
 
 
 def compare_accuracy(
-    published: Published, weights: Path | None, cache: Path, *, width: float, side: int, epochs: int, seeds: int
-) -> tuple[Figure, str]:
-    """Train with each seed in both precisions; returns the difference in points, and a sentence on it."""
+    published: Published,
+    weights: Path | None,
+    cache: Path,
+    mixed: Sequence[str],
+    *,
+    width: float,
+    side: int,
+    epochs: int,
+    seeds: int,
+) -> tuple[list[Figure], list[str]]:
+    """Train with each seed in each precision; returns the differences to float32 in points, and a sentence on each."""
     base = ExperimentConfig.model_validate(
         {
             "backbone": "MobileNet",
@@ -73,30 +101,36 @@ def compare_accuracy(
             "epochs": epochs,
         }
     )
-    accuracies: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    accuracies: dict[str, list[float]] = {precision: [] for precision in (FULL, *mixed)}
     for seed in range(seeds):
-        for precision in PRECISIONS:
+        for precision, found in accuracies.items():
             config = base.model_copy(update={"precision": precision, "seed": seed})
-            accuracies[precision].append(trained_accuracy(config, published, weights, cache))
-    change = Difference.of(accuracies["mixed_bfloat16"], accuracies["float32"])
-    figure = Figure(
-        key="bfloat16-accuracy",
-        text=f"test accuracy in mixed bfloat16 minus that in float32, {base.network} at {side} px, {epochs} epochs",
-        value=100 * change.mean,
-        unit="points",
-    )
-    single, mixed = (100 * float(np.mean(found)) for found in accuracies.values())
-    return figure, (
-        f"Mean test accuracy over {seeds} seeds is {single:.1f}% in float32 and {mixed:.1f}% in mixed bfloat16: "
-        f"a difference of {100 * change.mean:+.1f} points (95% interval {100 * change.low:+.1f} to "
-        f"{100 * change.high:+.1f})."
-    )
+            found.append(trained_accuracy(config, published, weights, cache))
+    means = {precision: 100 * float(np.mean(found)) for precision, found in accuracies.items()}
+    figures, sentences = [], []
+    for precision in mixed:
+        change = Difference.of(accuracies[precision], accuracies[FULL])
+        figures.append(
+            Figure(
+                key=f"{precision}-accuracy",
+                text=f"test accuracy in {precision} minus that in {FULL}, {base.network} at {side} px, {epochs} epochs",
+                value=100 * change.mean,
+                unit="points",
+            )
+        )
+        sentences.append(
+            f"Mean test accuracy over {seeds} seeds is {means[FULL]:.1f}% in {FULL} and {means[precision]:.1f}% in "
+            f"{precision}: a difference of {100 * change.mean:+.1f} points (95% interval {100 * change.low:+.1f} to "
+            f"{100 * change.high:+.1f})."
+        )
+    return figures, sentences
 
 
 @click.command(help=__doc__)
 @options.data
 @options.weights
 @click.option("--model", "models", multiple=True, default=("MobileNet:128:0.25", "MobileNet:128", "ResNet50:139"))
+@click.option("--precision", "mixed", multiple=True, type=click.Choice(MIXED), default=MIXED, show_default=True)
 @click.option("--batch-size", default=32, show_default=True)
 @click.option("--rounds", default=5, show_default=True, help="Turns of each precision.")
 @click.option("--steps", default=4, show_default=True, help="Training steps a turn.")
@@ -112,6 +146,7 @@ def main(
     data: Path | None,
     weights: Path | None,
     models: tuple[str, ...],
+    mixed: tuple[str, ...],
     batch_size: int,
     rounds: int,
     steps: int,
@@ -128,15 +163,16 @@ def main(
     from bloodcell.training import set_up
 
     turns = {"batch_size": batch_size, "rounds": rounds, "steps": steps, "threads": threads}
-    measured = [compare_throughput(Shape.parse(text), **turns) for text in models]
+    measured = [compare_throughput(Shape.parse(text), mixed, **turns) for text in models]
     set_up(0, threads)
     with photographs(data, count) as (chosen, images), tempfile.TemporaryDirectory() as temporary:
         published = Published.of(chosen, Path(temporary) / "store")
         start = weights_file(weights, width)
-        change, sentence = compare_accuracy(
+        changes, sentences = compare_accuracy(
             published,
             start,
             Path(temporary) / "cache",
+            mixed,
             width=width,
             side=trainings["side"],
             epochs=trainings["epochs"],
@@ -148,9 +184,9 @@ def main(
         folder,
         images=f"random pixels for throughput, {images} for accuracy",
         settings=turns | trainings | {"width": width, "weights": start.name if start else "none"},
-        figures=[*(figure for figure, _ in measured), change],
-        rows=[row for _, row in measured],
-        notes=[sentence],
+        figures=[*(figure for figures, _ in measured for figure in figures), *changes],
+        rows=[row for _, rows in measured for row in rows],
+        notes=sentences,
     )
 
 

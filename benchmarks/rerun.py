@@ -1,7 +1,8 @@
 """A grid that is run again, with a Prefect server that is up: the whole command `python -m flows.grid`, by wall-clock.
 
 Seven rows of MobileNet 0.25 at 48 px are trained once. Then the same command runs again with nothing changed; and with
-one row changed, of which the task run's time, as the server has it, is taken off. A changed row is a new one each time.
+one row changed, of which the time that such a row takes by itself is taken off: that of `bloodcell run`, from its start
+to its end, with nothing beside it. A changed row is a new one each time.
 """
 
 import os
@@ -11,8 +12,6 @@ from pathlib import Path
 from statistics import median
 
 import click
-from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
-from prefect.client.schemas.sorting import TaskRunSort
 from ruamel.yaml import YAML
 
 from benchmarks import options
@@ -21,7 +20,11 @@ from benchmarks.photographs import Published, photographs
 from benchmarks.prefect_server import prefect_server
 from benchmarks.results import Figure, Row, save
 from bloodcell.grids import load_grid
-from deployments.local.orchestration import api
+from bloodcell.settings import Settings
+from bloodcell.store import open_store
+from tasks.plan import plan
+from tasks.plan_grid import prepare
+from tasks.runners.process import child_environment, command
 
 AT_MOST = 5.0
 """Bar of both figures, in seconds."""
@@ -44,28 +47,30 @@ def run_grid(path: Path, environment: Mapping[str, str]) -> float:
     return run_command(["-m", "flows.grid", "--grid", str(path)], environment).seconds
 
 
-def row_seconds(url: str) -> float:
-    """How long the newest task run of the row `changed` ran."""
-    of_row = TaskRunFilter(name=TaskRunFilterName(any_=[_CHANGED]))
-    with api(url) as client:
-        (run,) = client.read_task_runs(task_run_filter=of_row, sort=TaskRunSort.EXPECTED_START_TIME_DESC, limit=1)
-    return run.total_run_time.total_seconds()
+def run_alone(path: Path, settings: Settings, environment: Mapping[str, str]) -> float:
+    """Train what a grid lacks, one experiment, as a grid run would, but by hand; returns its seconds."""
+    store = open_store(settings.store)
+    (lacking,) = (run for run in plan(store, load_grid(str(path))).runs if not run.done)
+    prepare(store, [lacking])
+    return run_command(command(lacking.spec.key)[1:], child_environment(settings, environment)).seconds
 
 
-def measure(work: Path, dataset: str, environment: Mapping[str, str], *, rows: int, rounds: int) -> list[Row]:
+def measure(
+    work: Path, dataset: str, settings: Settings, environment: Mapping[str, str], *, rows: int, rounds: int
+) -> list[Row]:
     """Train the grid, then run it again in both ways; a line for each round."""
-    grid, url = work / "rerun.yaml", environment["PREFECT_API_URL"]
+    grid = work / "rerun.yaml"
     run_grid(grid_file(grid, rows, dataset, units=100), environment)
     found: list[Row] = []
     for number in range(rounds):
         again = run_grid(grid, environment)
-        changed = run_grid(grid_file(grid, rows, dataset, units=101 + number), environment)
-        row = row_seconds(url)
+        row = run_alone(grid_file(grid, rows, dataset, units=101 + 2 * number), settings, environment)
+        changed = run_grid(grid_file(grid, rows, dataset, units=102 + 2 * number), environment)
         found.append(
             {
                 "nothing changed, s": round(again, 2),
                 "one row changed, s": round(changed, 2),
-                "that row, s": round(row, 2),
+                "such a row alone, s": round(row, 2),
                 "beside it, s": round(changed - row, 2),
             }
         )
@@ -83,10 +88,11 @@ def main(rows: int, rounds: int, folder: Path) -> None:
         photographs(None, _IMAGES) as (images, described),
         prefect_server() as server,
     ):
-        store = Path(temporary) / "store"
-        dataset = Published.of(images, store).info.name
-        own = {"BLOODCELL_STORE": store.as_uri(), "BLOODCELL_CACHE": str(Path(temporary) / "cache")}
-        found = measure(Path(temporary), dataset, os.environ | server | own, rows=rows, rounds=rounds)
+        work = Path(temporary)
+        dataset = Published.of(images, work / "store").info.name
+        settings = Settings(store=(work / "store").as_uri(), cache=work / "cache", slots=1)
+        own = {"BLOODCELL_STORE": settings.store, "BLOODCELL_CACHE": str(settings.cache)}
+        found = measure(work, dataset, settings, os.environ | server | own, rows=rows, rounds=rounds)
     save(
         "rerun",
         __doc__,

@@ -25,7 +25,14 @@ HELP_AT_MOST = 0.3
 
 _IMAGES = 480
 
-_ORCHESTRATOR = "from bloodcell.lasting import lasting\nwith lasting(): import flows.grid.launch"
+_ORCHESTRATOR = """
+import flows.grid.__main__
+from bloodcell.lasting import lasting
+with lasting():
+    import tasks.plan
+with lasting():
+    import flows.grid.launch
+"""
 """As `python -m flows.grid` imports it."""
 
 

@@ -5,7 +5,10 @@ notebook is `benchmarks/notebook.py`, one process on images that lie in folders.
 counted: `bloodcell data push` of the images, then `python -m flows.grid` with Prefect's temporary server, a process for
 each experiment, the figures of every split, the pictures of errors, and the report.
 
-Each round has a seed of its own, and an empty store and cache; the two sides change their order from round to round.
+On processors for which TensorFlow leaves the kernels of oneDNN off, those without AVX-512 VNNI, the notebook has none,
+and ours has: so the notebook also runs with `TF_ENABLE_ONEDNN_OPTS=1`, as one may set who knows of it.
+
+Each round has a seed of its own, and an empty store and cache; the sides change their order from round to round.
 The first round is a machine's first: it calibrates how many experiments share the cores, and makes Prefect's database.
 Later rounds remember both. Accuracy is on the images of TEST. Its difference is a mean over pairs of trainings, of one
 row and one seed each, with a 95% interval. Pairs of a seed share their split, so that the interval is rather too
@@ -17,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import click
 
@@ -32,10 +36,18 @@ AT_MOST = 0.55
 """Bar of our wall-clock over the notebook's."""
 
 
-def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work: Path) -> list[tuple[Outcome, Outcome]]:
-    """Run both sides once a seed; returns the notebook's outcome and ours, by seed."""
+class Round(NamedTuple):
+    """What became of each side with one seed."""
+
+    notebook: Outcome
+    onednn: Outcome
+    ours: Outcome
+
+
+def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work: Path) -> list[Round]:
+    """Run all sides once a seed; returns a round for each."""
     published = Published.of(images, work / "store")
-    pairs = []
+    rounds = []
     for seed in range(seeds):
         config = ExperimentConfig(seed=seed, batch_size=trainings.batch_size)
         split = assign(published.manifest, config, sources_known=published.info.sources_known)
@@ -43,25 +55,35 @@ def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work:
         write_split(published, split, images, folders)
         sides: dict[str, Callable[[], Outcome]] = {
             "notebook": partial(run_notebook, folders, trainings, seed, work / f"out-{seed}"),
+            "onednn": partial(run_notebook, folders, trainings, seed, work / f"onednn-{seed}", onednn=True),
             "ours": partial(run_ours, images, trainings, seed, work / "home", slots),
         }
         outcomes = {name: sides[name]() for name in list(sides)[:: -1 if seed % 2 else 1]}
-        pairs.append((outcomes["notebook"], outcomes["ours"]))
-        click.echo(f"seed {seed}: notebook {pairs[-1][0].seconds:.1f} s, ours {pairs[-1][1].seconds:.1f} s", err=True)
-    return pairs
+        rounds.append(Round(**outcomes))
+        took = ", ".join(f"{name} {outcome.seconds:.1f} s" for name, outcome in outcomes.items())
+        click.echo(f"seed {seed}: {took}", err=True)
+    return rounds
 
 
-def figures(pairs: list[tuple[Outcome, Outcome]]) -> tuple[list[Figure], list[str]]:
+def figures(rounds: list[Round]) -> tuple[list[Figure], list[str]]:
     """The ratios and the difference in accuracy, and what they mean in words."""
-    ratios = [ours.seconds / theirs.seconds for theirs, ours in pairs]
-    text = f"wall-clock over the notebook's, {len(pairs[0][1].accuracy)} rows"
+    ratios = [each.ours.seconds / each.notebook.seconds for each in rounds]
+    text = f"wall-clock over the notebook's, {len(rounds[0].ours.accuracy)} rows"
     found = [Figure(key="notebook-first", text=f"{text}, first run", value=ratios[0], unit="x", at_most=AT_MOST)]
     if ratios[1:]:
         found.append(
             Figure(key="notebook", text=f"{text}, later runs", value=median(ratios[1:]), unit="x", at_most=AT_MOST)
         )
-    ours = [own.accuracy[row] for _, own in pairs for row in own.accuracy]
-    theirs = [their.accuracy[row] for their, own in pairs for row in own.accuracy]
+    found.append(
+        Figure(
+            key="notebook-onednn",
+            text=f"{text}, where that has oneDNN too, all runs",
+            value=median(each.ours.seconds / each.onednn.seconds for each in rounds),
+            unit="x",
+        )
+    )
+    ours = [each.ours.accuracy[row] for each in rounds for row in each.ours.accuracy]
+    theirs = [each.notebook.accuracy[row] for each in rounds for row in each.ours.accuracy]
     notes = []
     if len(ours) > 1:
         change = Difference.of(ours, theirs)
@@ -82,7 +104,7 @@ def figures(pairs: list[tuple[Outcome, Outcome]]) -> tuple[list[Figure], list[st
     return found, notes
 
 
-def _rows(pairs: list[tuple[Outcome, Outcome]]) -> list[Row]:
+def _rows(rounds: list[Round]) -> list[Row]:
     def mean(outcome: Outcome) -> float:
         return round(100 * sum(outcome.accuracy.values()) / len(outcome.accuracy), 1)
 
@@ -90,12 +112,14 @@ def _rows(pairs: list[tuple[Outcome, Outcome]]) -> list[Row]:
         {
             "seed": seed,
             "notebook, s": round(theirs.seconds, 1),
+            "notebook with oneDNN, s": round(onednn.seconds, 1),
             "ours, s": round(ours.seconds, 1),
             "ratio": round(ours.seconds / theirs.seconds, 2),
+            "ratio to it with oneDNN": round(ours.seconds / onednn.seconds, 2),
             "notebook, mean test accuracy %": mean(theirs),
             "ours, mean test accuracy %": mean(ours),
         }
-        for seed, (theirs, ours) in enumerate(pairs)
+        for seed, (theirs, onednn, ours) in enumerate(rounds)
     ]
 
 
@@ -125,11 +149,11 @@ def main(
     epochs: int,
     names: tuple[str, ...],
 ) -> None:
-    """Compare both sides and save the figures."""
+    """Compare the sides and save the figures."""
     trainings = Trainings(names, width, side, batch_size, epochs, weights_file(weights, width))
     with photographs(data, count) as (chosen, images), tempfile.TemporaryDirectory() as temporary:
-        pairs = compare(chosen, trainings, seeds=seeds, slots=slots, work=Path(temporary))
-    found, notes = figures(pairs)
+        rounds = compare(chosen, trainings, seeds=seeds, slots=slots, work=Path(temporary))
+    found, notes = figures(rounds)
     save(
         "vs_notebook",
         __doc__,
@@ -143,7 +167,7 @@ def main(
             "slots": slots,
         },
         figures=found,
-        rows=_rows(pairs),
+        rows=_rows(rounds),
         notes=notes,
     )
 

@@ -62,8 +62,9 @@ def environment(*, device: str, threads: int) -> dict[str, Any]:
 
 
 def _onednn() -> str:
-    """Whether TensorFlow was asked for the kernels of oneDNN; see `bloodcell.keras_import`."""
-    return "off" if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("0", "false") else "on"
+    """Whether TensorFlow was asked for the kernels of oneDNN, as `bloodcell.keras_import` does where nobody did."""
+    asked = {"1": "on", "true": "on", "0": "off", "false": "off"}
+    return asked.get(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower(), "as TensorFlow chooses")
 
 
 def git_commit() -> str | None:

@@ -39,7 +39,7 @@ def fan_out(
         runner: Runs the experiments.
         concurrent: How many at once.
         on_start: Called once experiments are on their way, if any are to run, with the outcomes of those that are done.
-        on_row: Called with all of a row's outcomes once the last experiment has ended that it had to wait for.
+        on_row: Called with all of a row's outcomes once its last experiment has ended, while those of others run.
 
     Returns:
         Row after row, as the grid has them and a report shows them, each with its seeds in order.
@@ -49,6 +49,8 @@ def fan_out(
     to_run = [run for run in planned.runs if not run.done]
     with ThreadPoolExecutor(AT_ONCE) as readers:
         outcomes = list(readers.map(partial(outcome_of_done, store, get_run_logger().error), done))
+    # In a thread of its own: a signal interrupts the wait for it, not what it waits for, and the stop is not late.
+    aside = ThreadPoolExecutor(1)
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
             experiment = run_experiment.with_options(tags=tags(planned.grid))
@@ -56,17 +58,30 @@ def fan_out(
                 pool.submit(experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
             }
             if futures:
-                on_start(tuple(outcomes))
+                aside.submit(_attempt, get_run_logger().warning, on_start, tuple(outcomes))
             left = Counter(run.row.name for run in to_run)
             for future in as_completed(list(futures)):
                 outcomes.append(ended := outcome(futures[future], future))
                 left[ended.name] -= 1
-                if not left[ended.name]:
-                    on_row([one for one in outcomes if one.name == ended.name])
+                if not left[ended.name] and left.total():
+                    of_row = tuple(one for one in outcomes if one.name == ended.name)
+                    aside.submit(_attempt, get_run_logger().warning, on_row, of_row)
+            aside.shutdown()
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
+            aside.shutdown(wait=False, cancel_futures=True)
             raise
     return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
+
+
+def _attempt(
+    warn: Callable[..., None], act: Callable[[Sequence[RowOutcome]], None], outcomes: Sequence[RowOutcome]
+) -> None:
+    """Do what is no part of the run: no experiment is lost for it."""
+    try:
+        act(outcomes)
+    except Exception as error:  # noqa: BLE001
+        warn("nothing could be prepared for the report while experiments run: %r", error)
 
 
 def outcome_of_done(store: Store, log: Callable[..., None], planned: PlannedRun) -> RowOutcome:

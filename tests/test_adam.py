@@ -11,11 +11,18 @@ RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.normal(size=(32, 12)).astype("float32"), np.arange(32) % 5
 
 
+@pytest.fixture(autouse=True)
+def _float32():
+    """Keras's policy is the process's."""
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
 def network(policy: str = "float32", **options) -> keras.Model:
     keras.utils.clear_session()  # so that the variables of two networks have the same names
+    keras.config.set_dtype_policy(policy)  # the model's own: by it `compile` decides whether the loss is scaled
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Dense(8, activation="relu", dtype=policy), keras.layers.Dense(5, dtype=policy)]
-    model = keras.Sequential([keras.Input((12,)), *layers])
+    model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(5)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-2, **options), loss)
     return model
@@ -39,6 +46,7 @@ def inner(model: keras.Model) -> keras.optimizers.Optimizer:
 )
 def test_weights_and_moments_are_those_of_the_stock_optimizer(policy, options):
     plain, fused = network(policy, **options), network(policy, **options)
+    assert isinstance(fused.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
     adam.fuse(fused.optimizer)
     assert type(inner(fused)) is adam.Adam
     np.testing.assert_allclose(trained(fused), trained(plain), rtol=1e-4)

@@ -1,11 +1,14 @@
 """The import rules of the house, read off the modules that a fresh interpreter loads."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bloodcell.provenance import environment
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bloodcell", "tasks", "flows", "deployments")
@@ -65,6 +68,26 @@ def test_the_command_starts_without_what_it_may_not_need():
 
 def test_reports_are_found_and_fetched_without_what_draws_them_or_a_client_for_a_store_that_is_a_folder():
     assert loaded_by("bloodcell.published") & {"pandas", "matplotlib", "boto3", "botocore"} == set()
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "1 on"), ("1", "1 on"), ("0", "0 off"), ("false", "false off")])
+def test_an_experiment_asks_for_the_kernels_of_onednn_where_its_user_chose_nothing(given, found):
+    code = (
+        "import os; from bloodcell.keras_import import import_keras; import_keras();"
+        "from bloodcell.provenance import environment;"
+        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'], environment(device='CPU', threads=1)['oneDNN'])"
+    )
+    own = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    chosen = {} if given is None else {"TF_ENABLE_ONEDNN_OPTS": given}
+    child = subprocess.run(
+        [sys.executable, "-c", code], env=own | chosen, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert child.stdout.splitlines()[-1] == found
+
+
+def test_where_nobody_asked_for_onednn_nothing_is_said_of_it(monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    assert environment(device="CPU", threads=1)["oneDNN"] == "as TensorFlow chooses"
 
 
 def test_an_experiment_starts_without_what_keras_offers_to_others():

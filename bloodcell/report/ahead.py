@@ -1,7 +1,6 @@
 """What of a report can be had before its grid run ends: the charts of a row are drawn once that row is trained."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bloodcell.artifacts import GridRun, RowOutcome
@@ -16,8 +15,6 @@ from bloodcell.store import Store
 @dataclass(frozen=True)
 class ChartsAhead:
     """Charts drawn while other rows train, for one who has nothing better to do than to wait for these.
-
-    Its methods raise nothing: what ails them the report will meet too, and then nothing is left to be trained.
 
     Args:
         store: Where results are.
@@ -42,6 +39,9 @@ class ChartsAhead:
 
         Args:
             done: The trainings that have a result already.
+
+        Raises:
+            BloodcellError: One of them cannot be read.
         """
         import_what_draws()
         markdown_template()
@@ -52,13 +52,14 @@ class ChartsAhead:
 
         Args:
             outcomes: Of its trainings.
+
+        Raises:
+            BloodcellError: One of them cannot be read.
         """
         self._draw(outcomes, self.last)
 
     def _draw(self, outcomes: Sequence[RowOutcome], known: LastDrawings) -> None:
-        if not outcomes:
-            return
-        run = self.run.model_copy(update={"rows": tuple(outcomes)})
-        with suppress(Exception):
+        if outcomes:
+            run = self.run.model_copy(update={"rows": tuple(outcomes)})
             rows = read_rows(self.store, run, self.info, read_results(self.store, run))
             draw(row_drawings(rows, note_of(self.info)), known)

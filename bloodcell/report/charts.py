@@ -14,7 +14,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.formatting import setting_text
 from bloodcell.report.calibration import Calibration
 from bloodcell.report.cells import by_cell
-from bloodcell.report.drawings import Drawing
+from bloodcell.report.drawings import Drawing, code_digest
 from bloodcell.report.nights import Trainings, expected, trained_in
 from bloodcell.report.rows import FinishedRow, Row, finished
 
@@ -60,6 +60,8 @@ def row_drawings(rows: tuple[Row, ...], note: str) -> dict[str, Drawing]:
 def import_what_draws() -> None:
     """Have matplotlib and all that draws with it ready, for one who has nothing better to do."""
     from bloodcell.report import confusion, night_plot, plots, reliability  # noqa: F401
+
+    code_digest()  # of the code that was just imported: the file may be another when the first row is trained
 
 
 def nights_chart(run: GridRun, rows: tuple[Row, ...], earlier: Trainings, title: str) -> bytes:

@@ -54,12 +54,12 @@ class Drawing:
         """Hash of all that decides the picture: the arguments, this package's code, and the libraries that draw."""
         what = [self.draw.__module__, self.draw.__qualname__, self.arguments]
         text = to_json(what, fallback=_plain, inf_nan_mode="constants")
-        return hashlib.sha256(_code() + text).hexdigest()
+        return hashlib.sha256(code_digest() + text).hexdigest()
 
 
 @dataclass(frozen=True)
 class LastDrawings:
-    """The charts of the report before this one, of a grid without one none, and those drawn since.
+    """The charts of the report before this one, of a grid without one none, and those looked up or drawn since.
 
     Attributes:
         store: Where the former are.
@@ -118,7 +118,7 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes
 
 
 @cache
-def _code() -> bytes:
+def code_digest() -> bytes:
     """Hash of this package's modules, of `bloodcell.formatting`, and of the versions of what draws."""
     package = resources.files("bloodcell")
     own = (file for file in package.joinpath("report").iterdir() if file.name.endswith(".py"))

@@ -115,9 +115,10 @@ def grid(
         on_row=lambda ended: charts().draw(ended),
     )
     run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
-    from tasks.report import report_grid  # imported by now, where something was trained
+    last = charts().last
+    from tasks.report import report_grid  # imported with the charts
 
-    return conclusion(*report_grid(store, run, planned.dataset, charts().last))
+    return conclusion(*report_grid(store, run, planned.dataset, last))
 
 
 def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo) -> "ChartsAhead":

@@ -23,13 +23,20 @@ class Machine(Frozen):
     cores: int
     packages: dict[str, str]
     code_version: str
+    onednn: str
 
     @classmethod
     def here(cls, cores: int) -> "Machine":
         """This one, of which so many cores may be used."""
         found = environment(device="CPU", threads=cores)
         packages = {name: version for name, version in found["packages"].items() if name in _DECIDE}
-        return cls(processor=found["processor"], cores=cores, packages=packages, code_version=found["code_version"])
+        return cls(
+            processor=found["processor"],
+            cores=cores,
+            packages=packages,
+            code_version=found["code_version"],
+            onednn=found["oneDNN"],
+        )
 
 
 class _File(Frozen):

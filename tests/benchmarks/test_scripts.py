@@ -35,7 +35,10 @@ def no_set_up(monkeypatch):
 def test_throughput(tmp_path):
     arguments = ("--model", TINY, "--batch-size", 2, "--rounds", 1, "--steps", 2, "--threads", 1)
     result = measured(throughput.main, tmp_path, *arguments)
-    assert [figure.key for figure in result.figures] == ["throughput-mobilenet-0.25-32"]
+    assert [figure.key for figure in result.figures] == [
+        "throughput-mobilenet-0.25-32",
+        "throughput-onednn-mobilenet-0.25-32",
+    ]
     assert result.rows[0]["ours, images/s"] > 0
 
 
@@ -59,11 +62,12 @@ def test_stock_keras_and_ours_are_one_network():
 
 def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
     figure = Figure(key="bfloat16", text="speed", value=1.0, unit="x")
-    monkeypatch.setattr(precision, "compare_throughput", lambda shape, **_: (figure, {"model": shape.text}))
+    monkeypatch.setattr(precision, "compare_throughput", lambda shape, *_, **__: ([figure], [{"model": shape.text}]))
     arguments = ("--data", coloured_folder, "--side", 32, "--epochs", 1, "--seeds", 2)
     result = measured(precision.main, tmp_path, *arguments)
-    assert [figure.key for figure in result.figures] == ["bfloat16"] * 3 + ["bfloat16-accuracy"]
-    assert "Mean test accuracy over 2 seeds" in result.notes[0]
+    accuracies = ["mixed_bfloat16-accuracy", "mixed_float16-accuracy"]
+    assert [figure.key for figure in result.figures] == ["bfloat16"] * 3 + accuracies
+    assert [note.split(":")[0].split(" in ")[-1] for note in result.notes] == ["mixed_bfloat16", "mixed_float16"]
 
 
 def test_input_limit(tmp_path, coloured_folder, no_set_up):
@@ -112,7 +116,7 @@ def test_a_row_that_changes_is_told_from_those_that_are_reused(tmp_path, monkeyp
     monkeypatch.setattr(rerun, "_IMAGES", 48)
     result = measured(rerun.main, tmp_path, "--rows", 1, "--rounds", 1)
     (row,) = result.rows
-    assert row["one row changed, s"] > row["that row, s"] > 0
+    assert row["one row changed, s"] > row["such a row alone, s"] > 0
 
 
 def test_startup(tmp_path, monkeypatch):
@@ -129,14 +133,15 @@ def compared(tmp_path, coloured_folder) -> Result:
 
 
 def test_vs_notebook(compared):
-    assert [figure.key for figure in compared.figures] == ["notebook-first"]
+    assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn"]
     assert compared.rows[0]["ours, s"] > 0
+    assert compared.rows[0]["notebook with oneDNN, s"] > 0
 
 
 @pytest.mark.parametrize(("lower", "met"), [(0.0, True), (0.2, False)])
 def test_an_accuracy_that_is_lower_beyond_noise_is_told(lower, met):
     theirs = vs_notebook.Outcome(10.0, {"a": 0.5, "b": 0.6, "c": 0.7})
     ours = vs_notebook.Outcome(5.0, {"a": 0.51 - lower, "b": 0.59 - lower, "c": 0.7 - lower})
-    figures, notes = vs_notebook.figures([(theirs, ours)])
+    figures, notes = vs_notebook.figures([vs_notebook.Round(theirs, theirs, ours)])
     assert figures[-1].met is met
     assert ("not lower beyond" in notes[0]) is met

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -23,11 +24,13 @@ from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import DatasetError, ObjectNotFoundError
 from bloodcell.events import Failure
+from bloodcell.report import style
 from bloodcell.settings import cpus
 from flows.conclusion import exit_code
 from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
+from tasks import report
 from tasks.packing import pack
 from tasks.plan import plan
 from tasks.runners import Exit, ProcessRunner
@@ -242,10 +245,52 @@ def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(stor
     assert [(row.name, row.config.seed) for row in fan()] == [("short", 0), ("short", 1), ("long", 0), ("long", 1)]
     assert started == ["long seed 0", "long seed 1", "short seed 0", "short seed 1"]
     assert done == [()]
-    assert [[(row.name, row.config.seed) for row in rows] for rows in ended] == [
-        [("long", 0), ("long", 1)],
-        [("short", 0), ("short", 1)],
-    ]
+    # The last row ends when nothing runs any more: it is left to the report.
+    assert [[(row.name, row.config.seed) for row in rows] for rows in ended] == [[("long", 0), ("long", 1)]]
+
+    # Where a row is done in part, its outcomes are all of them.
+    first, *others = planned.runs
+    planned = replace(planned, runs=(replace(first, done=True), *others))
+    fan()
+    assert [(row.name, row.config.seed) for row in done[1]] == [("long", 0)]
+    assert {(row.name, row.config.seed) for row in ended[1]} == {("long", 0), ("long", 1)}
+
+
+def test_what_fails_to_get_the_report_ready_stops_no_experiment(store, settings, coloured, small, caplog):
+    class Ending:
+        def stop(self):
+            raise AssertionError("nothing is to be stopped")
+
+        def run(self, key, name, on_event, on_log):
+            return Exit(78, Failure(problem="noted", remedy="none"))
+
+    rows = {"a": {"epochs": 1}, "b": {"epochs": 2}}
+    base = small.model_dump(exclude_defaults=True)
+    planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows))
+
+    def fails(outcomes):
+        raise OSError("no room for fonts")
+
+    @flow
+    def fan() -> tuple[RowOutcome, ...]:
+        return fan_out(store, planned, Ending(), 1, on_start=fails, on_row=fails)
+
+    assert [row.reason for row in fan()] == ["noted. Remedy: none"] * 2
+    assert caplog.text.count("OSError('no room for fonts')") == 2
+
+
+def test_a_rows_charts_are_drawn_while_the_next_one_trains(store, settings, coloured, grid_file, monkeypatch):
+    drawn, before_report = [], []
+    draws, reads = style._drawn, report.read_results
+    monkeypatch.setattr(style, "_drawn", lambda *arguments: drawn.append(1) or draws(*arguments))
+    monkeypatch.setattr(
+        report, "read_results", lambda *arguments: before_report.append(len(drawn)) or reads(*arguments)
+    )
+    monkeypatch.setenv("BLOODCELL_SLOTS", "1")
+    assert grid_flow(grid=grid_file(a={}, b={"dense_units": 16}), return_state=True).is_completed()
+    of_a_row = before_report[0]
+    assert of_a_row >= 2
+    assert len(drawn) == 2 * of_a_row + 1  # of the other row, and the comparison
 
 
 @pytest.mark.usefixtures("hangups")
