@@ -25,7 +25,7 @@ def fan_out(
     runner: Runner,
     concurrent: int,
     *,
-    on_start: Callable[[Sequence[RowOutcome]], None] = lambda _: None,
+    on_start: Callable[[], None] = lambda: None,
     on_row: Callable[[Sequence[RowOutcome]], None] = lambda _: None,
 ) -> tuple[RowOutcome, ...]:
     """Run what has no result, `concurrent` at once and in the plan's order, and say of all what became of them.
@@ -38,7 +38,7 @@ def fan_out(
         planned: The plan.
         runner: Runs the experiments.
         concurrent: How many at once.
-        on_start: Called once experiments are on their way, if any are to run, with the outcomes of those that are done.
+        on_start: Called once experiments are on their way, if any are to run.
         on_row: Called with all of a row's outcomes once its last experiment has ended, while those of others run.
 
     Returns:
@@ -58,14 +58,14 @@ def fan_out(
                 pool.submit(experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
             }
             if futures:
-                aside.submit(_attempt, get_run_logger().warning, on_start, tuple(outcomes))
+                aside.submit(_attempt, get_run_logger().warning, on_start)
             left = Counter(run.row.name for run in to_run)
             for future in as_completed(list(futures)):
                 outcomes.append(ended := outcome(futures[future], future))
                 left[ended.name] -= 1
                 if not left[ended.name] and left.total():
                     of_row = tuple(one for one in outcomes if one.name == ended.name)
-                    aside.submit(_attempt, get_run_logger().warning, on_row, of_row)
+                    aside.submit(_attempt, get_run_logger().warning, partial(on_row, of_row))
             aside.shutdown()
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()
@@ -74,12 +74,10 @@ def fan_out(
     return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
 
 
-def _attempt(
-    warn: Callable[..., None], act: Callable[[Sequence[RowOutcome]], None], outcomes: Sequence[RowOutcome]
-) -> None:
+def _attempt(warn: Callable[..., None], act: Callable[[], None]) -> None:
     """Do what is no part of the run: no experiment is lost for it."""
     try:
-        act(outcomes)
+        act()
     except Exception as error:  # noqa: BLE001
         warn("nothing could be prepared for the report while experiments run: %r", error)
 

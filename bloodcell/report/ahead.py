@@ -34,18 +34,10 @@ class ChartsAhead:
         """Read what the last report drew."""
         object.__setattr__(self, "last", LastDrawings.of(self.store, self.run.grid.name))
 
-    def get_ready(self, done: Sequence[RowOutcome]) -> None:
-        """Import what draws, and use it once in vain: the first chart of a kind takes longest.
-
-        Args:
-            done: The trainings that have a result already.
-
-        Raises:
-            BloodcellError: One of them cannot be read.
-        """
+    def get_ready(self) -> None:
+        """Import what draws, and compile the report's template."""
         import_what_draws()
         markdown_template()
-        self._draw([one for one in done if one.name == done[0].name], LastDrawings())
 
     def draw(self, outcomes: Sequence[RowOutcome]) -> None:
         """Draw the charts of a row.
@@ -56,10 +48,6 @@ class ChartsAhead:
         Raises:
             BloodcellError: One of them cannot be read.
         """
-        self._draw(outcomes, self.last)
-
-    def _draw(self, outcomes: Sequence[RowOutcome], known: LastDrawings) -> None:
-        if outcomes:
-            run = self.run.model_copy(update={"rows": tuple(outcomes)})
-            rows = read_rows(self.store, run, self.info, read_results(self.store, run))
-            draw(row_drawings(rows, note_of(self.info)), known)
+        run = self.run.model_copy(update={"rows": tuple(outcomes)})
+        rows = read_rows(self.store, run, self.info, read_results(self.store, run))
+        draw(row_drawings(rows, note_of(self.info)), self.last)

@@ -111,7 +111,7 @@ def grid(
         planned,
         runner,
         settings.concurrent,
-        on_start=lambda done: charts().get_ready(done),
+        on_start=lambda: charts().get_ready(),
         on_row=lambda ended: charts().draw(ended),
     )
     run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})

@@ -51,15 +51,6 @@ def test_a_report_draws_only_what_was_not_drawn_ahead(store, example, drawn):
     assert files == example.files
 
 
-def test_getting_ready_draws_a_row_that_is_done_and_keeps_nothing_of_it(store, example, drawn):
-    ahead = ChartsAhead(store, example.run, example.info)
-    ahead.get_ready([])
-    assert drawn == []
-    ahead.get_ready(example.run.rows[:2])
-    assert drawn == ["_curves", "_confusion"]
-    assert ahead.last.since == {}
-
-
 def test_a_row_without_a_result_has_no_charts(store, example, drawn):
     ahead = ChartsAhead(store, example.run, example.info)
     ahead.draw(example.rows[2].outcomes)
