@@ -14,7 +14,6 @@ from bloodcell.artifacts import RowOutcome, read_result
 from bloodcell.errors import BloodcellError
 from bloodcell.store import AT_ONCE, Store
 from tasks.experiment import run_experiment
-from tasks.labels import tags
 from tasks.plan import Plan, PlannedRun
 from tasks.runners import Runner
 
@@ -53,9 +52,8 @@ def fan_out(
     aside = ThreadPoolExecutor(1)
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
-            experiment = run_experiment.with_options(tags=tags(planned.grid))
             futures: dict[PrefectFuture[Any], PlannedRun] = {
-                pool.submit(experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
+                pool.submit(run_experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
             }
             if futures:
                 aside.submit(_attempt, get_run_logger().warning, on_start)
