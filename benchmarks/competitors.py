@@ -59,8 +59,8 @@ def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path, *, on
     command += ["--batch-size", str(trainings.batch_size)]
     command += ["--weights", str(trainings.weights)] if trainings.weights else []
     command += [part for row in trainings.rows for part in ("--row", row)]
-    asked = {_ONEDNN: "1"} if onednn else {}
-    cost = run_command(command, _as_it_comes() | asked)
+    as_it_comes = {name: value for name, value in os.environ.items() if name != _ONEDNN}
+    cost = run_command(command, as_it_comes | ({_ONEDNN: "1"} if onednn else {}))
     table = json.loads((out / "figures.json").read_text())
     return Outcome(cost.seconds, {row: figures["accuracy"] for row, figures in table.items()})
 
@@ -79,9 +79,8 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     for stale in (home / "store", home / "cache" / "images", home / "cache" / "weights"):
         shutil.rmtree(stale, ignore_errors=True)
     store = LocalStore(home / "store")
-    environment = {
-        name: value for name, value in _as_it_comes().items() if not name.startswith(("BLOODCELL_", "PREFECT_"))
-    }
+    own = ("BLOODCELL_", "PREFECT_", _ONEDNN)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     environment |= {
         "BLOODCELL_STORE": store.url,
         "BLOODCELL_CACHE": str(home / "cache"),
@@ -104,11 +103,6 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     run = read_model(store, grid_run(GRID, latest.run_id, "grid.json"), GridRun)
     accuracy = {row.name: read_result(store, row.key).metrics["test"].accuracy for row in run.rows}
     return Outcome(push.seconds + grid.seconds, accuracy)
-
-
-def _as_it_comes() -> dict[str, str]:
-    """This process's environment, in which nobody has chosen TensorFlow's kernels."""
-    return {name: value for name, value in os.environ.items() if name != _ONEDNN}
 
 
 def _grid(rows: tuple[str, ...], folder: Path) -> str:

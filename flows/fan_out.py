@@ -49,21 +49,21 @@ def fan_out(
     with ThreadPoolExecutor(AT_ONCE) as readers:
         outcomes = list(readers.map(partial(outcome_of_done, store, get_run_logger().error), done))
     # In a thread of its own: a signal interrupts the wait for it, not what it waits for, and the stop is not late.
-    aside = ThreadPoolExecutor(1)
+    aside, warn = ThreadPoolExecutor(1), get_run_logger().warning
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
             futures: dict[PrefectFuture[Any], PlannedRun] = {
                 pool.submit(run_experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
             }
             if futures:
-                aside.submit(_attempt, get_run_logger().warning, on_start)
+                aside.submit(_attempt, warn, on_start)
             left = Counter(run.row.name for run in to_run)
             for future in as_completed(list(futures)):
                 outcomes.append(ended := outcome(futures[future], future))
                 left[ended.name] -= 1
                 if not left[ended.name] and left.total():
                     of_row = tuple(one for one in outcomes if one.name == ended.name)
-                    aside.submit(_attempt, get_run_logger().warning, partial(on_row, of_row))
+                    aside.submit(_attempt, warn, partial(on_row, of_row))
             aside.shutdown()
         except BaseException:  # before the pool waits for its threads, and they for the experiments
             runner.stop()

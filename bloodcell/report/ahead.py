@@ -1,7 +1,6 @@
 """What of a report can be had before its grid run ends: the charts of a row are drawn once that row is trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.data.dataset import DatasetInfo
@@ -12,27 +11,23 @@ from bloodcell.report.rendering import markdown_template
 from bloodcell.store import Store
 
 
-@dataclass(frozen=True)
 class ChartsAhead:
     """Charts drawn while other rows train, for one who has nothing better to do than to wait for these.
 
     Args:
-        store: Where results are.
-        run: The grid run, as far as it is known; of its rows, the methods are told.
+        store: Where results are, and the last report.
+        run: The grid run, as far as it is known; of its rows, `draw` is told.
         info: The dataset it runs on.
 
     Attributes:
         last: The charts of the last report, and those drawn here.
     """
 
-    store: Store
-    run: GridRun
-    info: DatasetInfo
-    last: LastDrawings = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Read what the last report drew."""
-        object.__setattr__(self, "last", LastDrawings.of(self.store, self.run.grid.name))
+    def __init__(self, store: Store, run: GridRun, info: DatasetInfo) -> None:
+        self.last = LastDrawings.of(store, run.grid.name)
+        self._store = store
+        self._run = run
+        self._info = info
 
     def get_ready(self) -> None:
         """Import what draws, and compile the report's template."""
@@ -48,6 +43,6 @@ class ChartsAhead:
         Raises:
             BloodcellError: One of them cannot be read.
         """
-        run = self.run.model_copy(update={"rows": tuple(outcomes)})
-        rows = read_rows(self.store, run, self.info, read_results(self.store, run))
-        draw(row_drawings(rows, note_of(self.info)), self.last)
+        run = self._run.model_copy(update={"rows": tuple(outcomes)})
+        rows = read_rows(self._store, run, self._info, read_results(self._store, run))
+        draw(row_drawings(rows, note_of(self._info)), self.last)

@@ -24,6 +24,7 @@ from flows.schedule import reason_to_skip
 from tasks.labels import run_name, tag_flow_run, tags
 from tasks.log_redaction import redact_logs
 from tasks.packing import pack
+from tasks.plan import Plan
 from tasks.plan_grid import plan_grid
 from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
@@ -105,12 +106,19 @@ def grid(
         forced=force,
         overrides=overrides or {},
     )
+    return conclusion(*_run_and_report(store, planned, begun, runner, settings.concurrent))
+
+
+def _run_and_report(
+    store: Store, planned: Plan, begun: GridRun, runner: Runner, concurrent: int
+) -> tuple[GridRun, str]:
+    """Run what has no result and publish the report; returns the run as published, and the report's URL."""
     charts = cache(partial(_charts_ahead, store, begun, planned.dataset))
     outcomes = fan_out(
         store,
         planned,
         runner,
-        settings.concurrent,
+        concurrent,
         on_start=lambda: charts().get_ready(),
         on_row=lambda ended: charts().draw(ended),
     )
@@ -118,7 +126,7 @@ def grid(
     last = charts().last
     from tasks.report import report_grid  # imported with the charts
 
-    return conclusion(*report_grid(store, run, planned.dataset, last))
+    return report_grid(store, run, planned.dataset, last)
 
 
 def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo) -> "ChartsAhead":
