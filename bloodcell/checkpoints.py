@@ -124,6 +124,11 @@ class Checkpoints:
                 self._store.delete(name.object)
         return None
 
+    def furthest(self) -> tuple[int, int] | None:
+        """Epochs that have ended, and steps of the next, of the checkpoint that has come furthest; None without one."""
+        names = self._names()
+        return (names[-1].epoch, names[-1].step) if names else None
+
     def write(self, checkpoint: Checkpoint) -> None:
         """Add one."""
         header = _Header(key=self._key, progress=checkpoint.progress).model_dump_json().encode()

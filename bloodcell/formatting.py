@@ -55,6 +55,17 @@ def _unit(field: str, value: str) -> str:
     return unit.removesuffix("s") if value == "1" else unit
 
 
+def place(epoch: int, step: int, epochs: int) -> str:
+    """How far a training has come, of which so many epochs have ended, and steps of the next.
+
+    >>> place(2, 30, epochs=3), place(2, 0, epochs=3), place(3, 0, epochs=3)
+    ('in epoch 3, after step 30 of it', 'in epoch 3, at its start', 'after its last epoch')
+    """
+    if epoch >= epochs:
+        return "after its last epoch"
+    return f"in epoch {epoch + 1}, {f'after step {step} of it' if step else 'at its start'}"
+
+
 def setting(config: ExperimentConfig, field: str) -> object:
     """The value that counts: the side in pixels where `image_size` is left to the backbone."""
     return config.side if field == "image_size" else getattr(config, field)

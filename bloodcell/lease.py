@@ -90,7 +90,7 @@ class Lease:
         told = since - SIGN_OF_LIFE_SECONDS
         pause = min(_LOOK_SECONDS, self._seconds / _RENEWALS)
         while not is_done():
-            found, now = self._newest(), time.monotonic()
+            found, now = _newest(self._store, self._key), time.monotonic()
             # What passes while the store does not answer, or this process is stopped, is no silence of the holder's.
             if found is None or found.content != seen or now - looked > 2 * pause:
                 seen, since = found.content if found else b"", now
@@ -131,7 +131,7 @@ class Lease:
         Raises:
             TransientError: Another process took over.
         """
-        self.is_lost = self.is_lost or not self._is_own(self._newest())
+        self.is_lost = self.is_lost or not self._is_own(_newest(self._store, self._key))
         self.check()
 
     def quiet(self) -> AbstractContextManager[object]:
@@ -144,7 +144,7 @@ class Lease:
         if self.is_lost:
             return
         with suppress(BloodcellError):  # it runs out
-            if self._is_own(self._newest()):
+            if self._is_own(_newest(self._store, self._key)):
                 self._write(given_back=True)
                 self._delete(below=self._number)
 
@@ -155,7 +155,7 @@ class Lease:
             self._delete(below=None)
 
     def _create(self, number: int) -> bool:
-        if not artifacts.create_model(self._store, self._name(number), self._holder):
+        if not artifacts.create_model(self._store, _name(self._key, number), self._holder):
             return False
         self._number = number
         self._thread.start()
@@ -173,13 +173,13 @@ class Lease:
                 self._interruption.end()  # it hangs, or has still long to go for nobody
             renewals += 1
             with self._renewing, suppress(Exception):  # the next may succeed
-                if not self._is_own(self._newest()):
+                if not self._is_own(_newest(self._store, self._key)):
                     self.is_lost = True
                     return
                 self._write(renewals=renewals)
 
     def _write(self, **changes: object) -> None:
-        artifacts.write_model(self._store, self._name(self._number), self._holder.model_copy(update=changes))
+        artifacts.write_model(self._store, _name(self._key, self._number), self._holder.model_copy(update=changes))
 
     def _is_own(self, found: _Found | None) -> bool:
         if found is None or found.number != self._number:
@@ -188,27 +188,9 @@ class Lease:
         return holder is None or holder.id == self._holder.id  # one that is damaged is written anew
 
     def _delete(self, *, below: int | None) -> None:
-        for number in self._numbers():
+        for number in _numbers(self._store, self._key):
             if below is None or number < below:
-                self._store.delete(self._name(number))
-
-    def _newest(self) -> _Found | None:
-        for number in reversed(self._numbers()):
-            try:
-                return _Found(number, self._store.read(self._name(number)))
-            except ObjectNotFoundError:  # deleted meanwhile
-                continue
-            except CorruptObjectError:
-                return _Found(number, None)
-        return None
-
-    def _numbers(self) -> list[int]:
-        names = self._store.list(artifacts.lease(self._key, ""))
-        stems = (name.rpartition("/")[2].removesuffix(".json") for name in names)
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
-
-    def _name(self, number: int) -> str:
-        return artifacts.lease(self._key, f"{number:06}.json")
+                self._store.delete(_name(self._key, number))
 
 
 @contextmanager
@@ -242,3 +224,30 @@ def leased(
         yield lease
     finally:
         lease.release()
+
+
+def held_by(store: Store, key: str) -> Holder | None:
+    """Who trains an experiment; None where nobody does, as far as one look tells: another machine's may have ended."""
+    found = _newest(store, key)
+    return found.holder if found and found.holder and not found.holder.is_free else None
+
+
+def _newest(store: Store, key: str) -> _Found | None:
+    for number in reversed(_numbers(store, key)):
+        try:
+            return _Found(number, store.read(_name(key, number)))
+        except ObjectNotFoundError:  # deleted meanwhile
+            continue
+        except CorruptObjectError:
+            return _Found(number, None)
+    return None
+
+
+def _numbers(store: Store, key: str) -> list[int]:
+    names = store.list(artifacts.lease(key, ""))
+    stems = (name.rpartition("/")[2].removesuffix(".json") for name in names)
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def _name(key: str, number: int) -> str:
+    return artifacts.lease(key, f"{number:06}.json")

@@ -10,6 +10,7 @@ from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
 from bloodcell.events import Epoch, Progress, emit, say
+from bloodcell.formatting import place
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease
 from bloodcell.training import fit
@@ -59,8 +60,7 @@ class Resumption:
 
         def fit_from(checkpoint: Checkpoint | None) -> Training:
             if checkpoint is not None:
-                place = checkpoint.progress
-                say(f"going on in epoch {place.epoch + 1}, after step {place.step} of it")
+                say(f"going on {place(checkpoint.progress.epoch, checkpoint.progress.step, config.epochs)}")
             elif damaged:
                 say("no other checkpoint: training from the start")
             return fit(model, config, examples, on_epoch, on_step=saving.on_step, resume=checkpoint)

@@ -8,12 +8,14 @@ from itertools import chain
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec, GridRun
+from bloodcell.checkpoints import Checkpoints
 from bloodcell.errors import BloodcellError
+from bloodcell.lease import held_by
 from bloodcell.published import PublishedRun, published_runs
 from bloodcell.store import AT_ONCE, Store
 from tasks.plan import PlannedRun
 from tasks.precedents import Precedent, Precedents
-from tasks.reasons import reasons
+from tasks.reasons import Begun, reasons
 
 REPORTS = 4
 """Reports that are read, the newest: the last names every seed of every row, the others what the last did not have."""
@@ -25,12 +27,17 @@ def reasons_to_train(
     """Why each experiment is to be trained, by key."""
 
     def why(run: PlannedRun) -> tuple[str, ...]:
-        told = run.spec.repeat or run.spec.key in precedents.by_key
-        begun = not told and store.exists(artifacts.experiment(run.spec.key, "config.json"))
-        return reasons(run.row.name, run.spec, precedents, begun=begun)
+        return reasons(run.row.name, run.spec, precedents, begun=_begun(store, run.spec.key))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip((run.spec.key for run in to_train), pool.map(why, to_train), strict=True))
+
+
+def _begun(store: Store, key: str) -> Begun | None:
+    if not store.exists(artifacts.experiment(key, "config.json")):  # one look, where most are new
+        return None
+    holder, place = held_by(store, key), Checkpoints(store, key).furthest()
+    return Begun(holder, *(place or ())) if holder or place else None
 
 
 def newest_reports(store: Store, grid: str) -> list[PublishedRun]:

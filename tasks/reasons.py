@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import ExperimentConfig
-from bloodcell.formatting import number, setting, setting_text, shortened
+from bloodcell.formatting import number, place, setting, setting_text, shortened
+from bloodcell.holder import Holder
 from tasks.precedents import Alike, Precedents
 
 _VERSION_LENGTH = 8
@@ -18,6 +19,20 @@ _VERSION_LENGTH = 8
 
 _LONGEST_FAILURE = 60
 """Characters of why a training failed; the report has all of it."""
+
+
+class Begun(NamedTuple):
+    """What an experiment without a result left in the store.
+
+    Attributes:
+        holder: Who trains it, as far as the store tells.
+        epoch: Epochs of its newest checkpoint that have ended.
+        step: Steps of the next epoch that were done.
+    """
+
+    holder: Holder | None
+    epoch: int = 0
+    step: int = 0
 
 
 class _Nearest(NamedTuple):
@@ -28,21 +43,17 @@ class _Nearest(NamedTuple):
     another_row: bool
 
 
-def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: bool) -> tuple[str, ...]:
+def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: Begun | None) -> tuple[str, ...]:
     """Why an experiment without a result is to be trained: one reason, or several that stand together.
 
     Args:
         row: The name of its row.
         spec: The experiment.
         precedents: Of the grid.
-        begun: Whether its config.json is in the store.
+        begun: What it left in the store; None where that is nothing.
     """
-    if spec.repeat:
-        return ("forced",)
-    if own := precedents.by_key.get(spec.key):
-        return (f"failed before: {_short(own.failure)}" if own.status == "failed" else "its result is gone",)
-    if begun:
-        return ("begun before, without a result",)
+    if its_own := _its_own_past(spec, precedents, begun):
+        return (its_own,)
     if not precedents.by_key:
         return ("new grid",)
     alike = precedents.alike(row, spec)
@@ -55,6 +66,17 @@ def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: bo
 
     nearest = min(alike, key=lambda past: _Nearest(past.failed, len(why(past)), past.row != row))
     return why(nearest) or ("changed code: its keys are of another release",)
+
+
+def _its_own_past(spec: ExperimentSpec, precedents: Precedents, begun: Begun | None) -> str:
+    """What became of the experiment itself; empty where nothing did yet."""
+    if begun and begun.holder:
+        return f"begun by process {begun.holder.process} on {begun.holder.host}, which may be training it now"
+    if spec.repeat:
+        return "forced"
+    if own := precedents.by_key.get(spec.key):
+        return f"failed before: {_short(own.failure)}" if own.status == "failed" else "its result is gone"
+    return f"interrupted; goes on {place(begun.epoch, begun.step, spec.config.epochs)}" if begun else ""
 
 
 def differences(old: ExperimentSpec, new: ExperimentSpec) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec, GridRun, LatestRun, RowOutcome
+from bloodcell.checkpoints import Checkpoint, Checkpoints, Progress
 from bloodcell.config import GridConfig
+from bloodcell.holder import Holder
 from tasks.evidence import REPORTS, learning_seconds, newest_reports, read_precedents, reasons_to_train
 from tasks.plan import PlannedRun
 
@@ -78,13 +80,23 @@ def test_a_report_that_cannot_be_read_is_passed_over(store, publish):
     assert set(learning_seconds(store, reports)) == {spec(row).key for row in GRID.rows}
 
 
-def test_what_was_begun_is_seen(store, publish):
+def test_what_was_begun_is_seen_and_what_was_only_planned_is_not(store, publish):
     publish(1)
     precedents = read_precedents(store, newest_reports(store, "g"))
     row = GRID.rows[0]
-    to_train = [PlannedRun(f"a seed {seed}", row, spec(row, seed), done=False) for seed in (1, 2)]
-    artifacts.write_model(store, artifacts.experiment(to_train[0].spec.key, "config.json"), to_train[0].spec)
+    to_train = [PlannedRun(f"a seed {seed}", row, spec(row, seed), done=False) for seed in (1, 2, 3, 4)]
+    for run in to_train[:3]:
+        artifacts.write_model(store, artifacts.experiment(run.spec.key, "config.json"), run.spec)
+    interrupted, held = to_train[0].spec.key, to_train[1].spec.key
+    progress = Progress(epoch=1, step=7, history=(), seconds=1, epoch_seconds=1, epoch_waiting=0, patience=None)
+    Checkpoints(store, interrupted).write(Checkpoint(progress, {}))
+    holder = Holder.this_process()
+    artifacts.write_model(store, artifacts.lease(held, "000001.json"), holder)
     assert list(reasons_to_train(store, to_train, precedents).values()) == [
-        ("begun before, without a result",),
+        ("interrupted; goes on in epoch 2, after step 7 of it",),
+        (f"begun by process {holder.process} on {holder.host}, which may be training it now",),
+        ("new seed",),
         ("new seed",),
     ]
+    artifacts.write_model(store, artifacts.lease(held, "000001.json"), holder.model_copy(update={"given_back": True}))
+    assert reasons_to_train(store, to_train, precedents)[held] == ("new seed",)
