@@ -11,7 +11,7 @@ import psutil
 from bloodcell.doctor.places import memory_limit
 from bloodcell.settings import Settings, cpus
 from tasks.packing.calibration import Calibration, packed
-from tasks.packing.choice import Choice, choose
+from tasks.packing.choice import Choice, choices
 from tasks.packing.jobs import Job
 from tasks.packing.remembered import Machine
 from tasks.plan import Plan
@@ -66,10 +66,14 @@ def _choice(
             measured[shape] = known.measurements
     if not measured:
         return None
-    choice = choose(jobs, measured, available, most)
-    threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
-    ends = timedelta(seconds=round(choice.makespan))
-    log(f"{packed(choice.slots, threads)}: as measured, {len(jobs)} train for about {ends}, scoring and pictures aside")
+    choice, *others = choices(jobs, measured, available, most)
+
+    def expected(choice: Choice) -> str:
+        threads = settings.model_copy(update={"slots": choice.slots}).threads_per_experiment
+        return f"{packed(choice.slots, threads)}: about {timedelta(seconds=round(choice.makespan))}"
+
+    rest = f"; {'; '.join(map(expected, others))}" if others else ""
+    log(f"{expected(choice)}{rest}, for {len(jobs)} to start and train, as measured, scoring and pictures aside")
     return choice
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import psutil
@@ -20,6 +21,11 @@ _SLOWEST = 2e9
 _STARTUP_SECONDS = 10.0
 """How long a process takes to its first step, where nothing was measured yet."""
 
+_LARGEST_SAVING = 0.5
+"""Share of the time that packing may save, and so that a measurement may take: a small MobileNet on two cores, 0.53."""
+
+_SPENT_ONCE = 0.1
+"""Share of the time that a measurement may take which is not remembered."""
 
 _BUSY = 25.0
 """Percent of all cores that other work takes, from which on a measurement holds for this once alone."""
@@ -65,26 +71,36 @@ class Calibration:
         numbers = splits(cpus(), self.jobs)
         for place, slots in enumerate(numbers):
             settings = self.settings.model_copy(update={"slots": slots})
-            found = remembered.find(slots, settings.threads_per_experiment)
+            what = packed(slots, settings.threads_per_experiment)
+            worth = partial(self._is_worth_it, jobs, known, len(numbers) - place, settings)
+            try:
+                found = self._found(remembered, settings, worth)
+            except StoppedError:
+                raise
+            except (BloodcellError, OSError) as error:  # the experiments run all the same
+                self.log(f"{remembered.shape}: the throughput of {what} could not be measured: {error}")
+                return Known(known, failed_at=slots)
             if found is None:
-                if not self._is_worth_it(jobs, known, len(numbers) - place, settings):
-                    break
-                found = self._measured(remembered, settings)
-                if found is None:
-                    return Known(known, failed_at=slots)
+                break
             slower = bool(known) and found.images_per_second < known[-1].images_per_second
             known.append(found)
             if slower:  # and more at once will be slower still
                 break
         return Known(known)
 
-    def _is_worth_it(self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings) -> bool:
+    def _is_worth_it(
+        self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings, share: float
+    ) -> bool:
         """Whether the next number of slots is to be measured, `left` of them being open; says why not."""
         shape, slots, threads = jobs[0].shape, settings.concurrent, settings.threads_per_experiment
         last = known[-1] if known else _guess(jobs[0])
         cost_seconds = left * (last.startup_seconds + MEASURED_SECONDS)
-        if not is_worth_measuring(jobs, last, cost_seconds):
-            self.log(f"{shape}: too little is to be trained for it to be worth measuring {packed(slots, threads)}")
+        if not is_worth_measuring(jobs, last, cost_seconds, share):
+            once = ", and that for this once alone" if share == _SPENT_ONCE else ""
+            self.log(
+                f"{shape}: too little is to be trained for it to be worth measuring {packed(slots, threads)}{once}; "
+                "BLOODCELL_SLOTS sets how many run at once"
+            )
             return False
         if not fits(slots, last.memory, self.available):
             held, free = last.memory / 2**30, self.available / 2**30
@@ -92,30 +108,33 @@ class Calibration:
             return False
         return True
 
-    def _measured(self, remembered: Remembered, settings: Settings) -> Measurement | None:
-        what, shape = packed(settings.concurrent, settings.threads_per_experiment), remembered.shape
-        self.log(f"{shape}: measuring the throughput of {what}")
-        try:
-            made = remembered.find_or_measure(
-                settings.concurrent,
-                settings.threads_per_experiment,
-                lambda: measure(shape, settings, self.start),
-                is_passing=self._is_busy,
-                on_wait=lambda: self.log(f"{shape}: waiting for another grid run, which measures"),
-            )
-        except StoppedError:
-            raise
-        except (BloodcellError, OSError) as error:  # the experiments run all the same
-            self.log(f"{shape}: the throughput of {what} could not be measured: {error}")
+    def _found(
+        self, remembered: Remembered, settings: Settings, is_worth: Callable[[float], bool]
+    ) -> Measurement | None:
+        """What was measured with so many slots, or is now; None where it is not worth that."""
+        shape, slots, threads = remembered.shape, settings.concurrent, settings.threads_per_experiment
+        if found := remembered.find(slots, threads):
+            return found
+        if not is_worth(_LARGEST_SAVING):
             return None
-        self.log(f"{shape}: {what}: {made.images_per_second:.0f} images/s")
+        with remembered.alone(lambda: self.log(f"{shape}: waiting for another grid run, which measures")):
+            if found := remembered.find(slots, threads):  # by the one that this one has waited for
+                return found
+            busy = self._is_busy()
+            if busy and not is_worth(_SPENT_ONCE):
+                return None
+            self.log(f"{shape}: measuring the throughput of {packed(slots, threads)}")
+            made = measure(shape, settings, self.start)
+            if not busy:
+                remembered.keep(made)
+        self.log(f"{shape}: {packed(slots, threads)}: {made.images_per_second:.0f} images/s")
         return made
 
     def _is_busy(self) -> bool:
         """Whether other work would be measured too; says so."""
         taken = psutil.cpu_percent(_LOOK_SECONDS)
         if taken > _BUSY:
-            self.log(f"other work takes {taken:.0f}% of the cores: what is measured now is not remembered")
+            self.log(f"other work takes {taken:.0f}% of the cores: what is measured meanwhile is not remembered")
         return taken > _BUSY
 
 

@@ -13,9 +13,6 @@ from tasks.packing.jobs import Job
 MEMORY_MARGIN = 1.25
 """What an experiment may hold at its peak, of what its model holds in training: it evaluates and draws, too."""
 
-_LARGEST_SAVING = 0.5
-"""Share of the time that packing may save: on two cores a small MobileNet takes 0.53 of the time."""
-
 
 class Measurement(Frozen):
     """How fast a model of one shape trained, in several processes at once."""
@@ -69,15 +66,16 @@ def fits(slots: int, memory: int, available: int) -> bool:
     return slots == 1 or slots * memory * MEMORY_MARGIN <= available
 
 
-def is_worth_measuring(jobs: Iterable[Job], expected: Measurement, cost_seconds: float) -> bool:
-    """Whether packing may save more than it takes to measure it.
+def is_worth_measuring(jobs: Iterable[Job], expected: Measurement, cost_seconds: float, share: float) -> bool:
+    """Whether a measurement takes no more than a share of the time that it may shorten.
 
     Args:
         jobs: What is to be trained.
         expected: How fast that is one after another, as far as is known.
         cost_seconds: What the measurement takes.
+        share: The share.
     """
-    return _LARGEST_SAVING * sum(expected.seconds(job.images) for job in jobs) > cost_seconds
+    return share * sum(expected.seconds(job.images) for job in jobs) > cost_seconds
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:
@@ -92,10 +90,10 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
     return max(ends)
 
 
-def choose(
+def choices(
     jobs: Sequence[Job], measured: Mapping[ModelShape, Sequence[Measurement]], available: int, most: int
-) -> Choice:
-    """The number of experiments at once that ends soonest, the smaller one where two do.
+) -> list[Choice]:
+    """Numbers of experiments at once, the one that ends soonest first, the smaller one where two do.
 
     It is one number for the whole run, whatever the shapes: what was measured of each beside its like stands for it
     beside any other. A shape that was not measured trains as fast as one that was, multiply-add for multiply-add.
@@ -115,12 +113,12 @@ def choose(
     def memory(slots: int) -> int:
         return max(_at(several, slots).memory for several in measured.values())
 
-    choices = [
+    found = [
         Choice(slots, own := {job.key: seconds(job, slots) for job in jobs}, makespan(own.values(), slots))
         for slots in sorted({each.slots for several in measured.values() for each in several})
         if slots <= min(len(jobs), most) and fits(slots, memory(slots), available)
     ]
-    return min(choices, key=lambda choice: choice.makespan)
+    return sorted(found, key=lambda choice: choice.makespan)
 
 
 def _at(measurements: Sequence[Measurement], slots: int) -> Measurement:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,41 +80,26 @@ class Remembered:
         """That of so many processes with so many threads each, if it was made."""
         return next((each for each in self.measurements() if (each.slots, each.threads) == (slots, threads)), None)
 
-    def find_or_measure(
-        self,
-        slots: int,
-        threads: int,
-        measure: Callable[[], Measurement],
-        *,
-        is_passing: Callable[[], bool] = lambda: False,
-        on_wait: Callable[[], None] = lambda: None,
-    ) -> Measurement:
-        """That of so many processes with so many threads each.
-
-        One measures at a time on this machine, whatever the shape: two would measure each other.
+    def alone(self, on_wait: Callable[[], None] = lambda: None) -> AbstractContextManager[object]:
+        """A block in which nobody else measures on this machine, whatever the shape: two would measure each other.
 
         Args:
-            slots: Processes.
-            threads: Of each.
-            measure: Measures them.
-            is_passing: Called before; whether what is found then is not worth keeping.
             on_wait: Called before waiting for another who measures.
 
         Raises:
             OSError: The cache cannot be written.
-            BloodcellError: It could not be measured.
         """
-        with exclusive(self.path.parent / "measuring.lock", on_wait):
-            if found := self.find(slots, threads):  # by another grid run, which this one has waited for
-                return found
-            passing = is_passing()
-            made = measure()
-            if passing:
-                return made
-            known = self._nothing.model_copy(update={"measurements": (*self.measurements(), made)})
-            with whole_file(self.path) as temporary:
-                temporary.write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        return made
+        return exclusive(self.path.parent / "measuring.lock", on_wait)
+
+    def keep(self, made: Measurement) -> None:
+        """Add one, alone.
+
+        Raises:
+            OSError: The cache cannot be written.
+        """
+        known = self._nothing.model_copy(update={"measurements": (*self.measurements(), made)})
+        with whole_file(self.path) as temporary:
+            temporary.write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @property
     def _nothing(self) -> _File:

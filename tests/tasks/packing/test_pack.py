@@ -1,6 +1,8 @@
 """What is measured for a plan, and how its experiments are packed then."""
 
+import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -88,7 +90,10 @@ def test_the_fastest_number_is_found_and_remembered(machine, auto, planned):
     packed, _ = first.pack(auto, planned(*[9] * 8))
     assert (packed.slots, packed.concurrent, first.numbers) == (4, 4, [1, 2, 4])
     assert any("images/s" in line for line in first.lines)
-    assert first.lines[-1].startswith("4 experiments at once, ")
+    chosen, *others = re.findall("(\\d) experiments? at .*?: about ([0-9:]+)", first.lines[-1])
+    assert chosen[0] == "4"
+    assert [slots for slots, _ in others] == ["2", "1"]
+    assert chosen[1] < others[0][1] < others[1][1]
     again = machine({})
     packed, _ = again.pack(auto, planned(*[9] * 8))
     assert (packed.slots, again.measured) == (4, [])
@@ -176,9 +181,34 @@ def test_what_is_measured_beside_other_work_is_not_remembered(machine, auto, pla
     measured = machine({1: 100, 2: 150, 4: 200})
     monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 60.0)
     for _ in range(2):
-        assert measured.pack(auto, planned(*[9] * 8))[0].slots == 4
+        assert measured.pack(auto, planned(*[40] * 8))[0].slots == 4
     assert measured.numbers == [1, 2, 4] * 2
     assert any("other work takes 60% of the cores" in line for line in measured.lines)
+
+
+def test_what_is_not_remembered_must_cost_little_beside_what_is_to_be_trained(machine, auto, planned, monkeypatch):
+    rates = {1: 100, 2: 150, 4: 200}
+    plan = planned(*[9] * 8)  # 182 s, as is reckoned, and three measurements 42
+    busy = machine(rates)
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 60.0)
+    assert busy.pack(auto, plan)[0].slots == 1
+    assert busy.numbers == []
+    assert "for this once alone; BLOODCELL_SLOTS sets how many run at once" in busy.lines[-1]
+    quiet = machine(rates)
+    assert quiet.pack(auto, plan)[0].slots == 4
+
+
+def test_of_grid_runs_at_one_time_one_measures_and_the_others_wait_for_it(machine, auto, planned, monkeypatch):
+    measured, plan = machine({1: 100, 2: 150, 4: 200}), planned(*[9] * 8)
+
+    def slow(*arguments) -> Measurement:
+        time.sleep(0.2)
+        return measured.measure(*arguments)
+
+    monkeypatch.setattr(calibration, "measure", slow)
+    with ThreadPoolExecutor(3) as pool:
+        packed = list(pool.map(lambda _: measured.pack(auto, plan)[0].slots, range(3)))
+    assert (packed, measured.numbers) == ([4, 4, 4], [1, 2, 4])
 
 
 def test_a_cache_that_cannot_be_written_costs_no_experiment(machine, auto, planned, tmp_path):
@@ -233,9 +263,10 @@ def test_for_real(settings, planned):
     shape = ModelShape.of(planned(1).runs[0].spec.config)
     remembered = Remembered(settings.cache, Machine.here(2), shape)
     began = time.monotonic()
-    made = remembered.find_or_measure(2, 1, lambda: calibration.measure(shape, settings, ProcessRunner, seconds=2.0))
+    made = calibration.measure(shape, settings, ProcessRunner, seconds=2.0)
+    remembered.keep(made)
     assert (made.slots, made.threads) == (2, 1)
     assert made.images_per_second > 0
     assert 0 < made.startup_seconds < time.monotonic() - began - 2
     assert 200 * 2**20 < made.memory < 8 * GIB  # TensorFlow alone holds more than the least
-    assert remembered.find_or_measure(2, 1, lambda: pytest.fail("measured again")) == made
+    assert remembered.find(2, 1) == made
