@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -50,22 +50,27 @@ def fan_out(
         outcomes = list(readers.map(partial(outcome_of_done, store, get_run_logger().error), done))
     # In a thread of its own: a signal interrupts the wait for it, not what it waits for, and the stop is not late.
     aside, warn = ThreadPoolExecutor(1), get_run_logger().warning
+    futures: dict[PrefectFuture[Any], PlannedRun] = {}
+    queued: list[Future[Any]] = []
     with ThreadPoolTaskRunner(max_workers=concurrent) as pool:  # type: ignore[var-annotated]
         try:
-            futures: dict[PrefectFuture[Any], PlannedRun] = {
-                pool.submit(run_experiment, {"store": store, "runner": runner, "planned": run}): run for run in to_run
-            }
+            for run in to_run:
+                future = pool.submit(run_experiment, {"store": store, "runner": runner, "planned": run})
+                futures[future] = run
+                queued.append(future.wrapped_future)
             if futures:
                 aside.submit(_attempt, warn, on_start)
             left = Counter(run.row.name for run in to_run)
-            for future in as_completed(list(futures)):
-                outcomes.append(ended := outcome(futures[future], future))
+            for trained in as_completed(list(futures)):
+                outcomes.append(ended := outcome(futures[trained], trained))
                 left[ended.name] -= 1
                 if not left[ended.name] and left.total():
                     of_row = tuple(one for one in outcomes if one.name == ended.name)
                     aside.submit(_attempt, warn, partial(on_row, of_row))
             aside.shutdown()
         except BaseException:  # before the pool waits for its threads, and they for the experiments
+            for waiting in queued:  # what has not begun, and would once others are stopped
+                waiting.cancel()
             runner.stop()
             aside.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,14 +1,20 @@
 """Run the flow in this process, on a temporary Prefect server where none is named."""
 
+import logging
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from prefect.client.schemas.objects import State
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -18,6 +24,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from bloodcell.artifacts import GridRun
 from bloodcell.errors import BloodcellError
 from bloodcell.interruption import requests_to_stop
 from bloodcell.redaction import redacted
@@ -42,13 +49,11 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     Returns:
         The exit code.
     """
-    if PREFECT_API_URL.value() is None:
-        for number in requests_to_stop():
-            signal.signal(number, _interrupted)
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     own = {} if "heartbeat_frequency" in get_current_settings().flows.model_fields_set else _NO_HEARTBEATS
+    run_flow = partial(grid, **parameters, command=command, return_state=True)
     with temporary_settings(_EMBEDDED_SERVER | own):
-        state = grid(**parameters, command=command, return_state=True)
+        state = run_flow() if PREFECT_API_URL.value() else _in_a_thread(run_flow)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
     if run := run_of(store, name, str(state.state_details.flow_run_id)):
         click.echo(state.message)
@@ -58,13 +63,31 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     return cause.exit_code if isinstance(cause, BloodcellError) else 1
 
 
+def _in_a_thread(run_flow: Callable[[], State[GridRun]]) -> State[GridRun]:
+    """Run the flow where Prefect takes no signal over, and take them here, at once, whatever the flow does."""
+    for number in requests_to_stop():
+        signal.signal(number, _interrupted)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, run_flow).result()
+
+
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """Stop what runs and end: a terminal's Ctrl-C ended the temporary server too, and Prefect would wait in vain."""
+    """Stop what runs and end.
+
+    A signal to the whole process group, as of a terminal, has ended the temporary server too: Prefect would wait for it
+    in vain, and say so at length.
+    """
+    logging.disable()
+    _say("\nstopping, once trainings are saved")
     from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
 
     for runner in INTERRUPTIBLE:
         runner.stop()
     SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
-    with suppress(OSError):  # of a terminal that has closed
-        click.echo("\ninterrupted; the same command goes on from here: finished experiments are kept", err=True)
+    _say("interrupted; the same command goes on from here: finished experiments are kept")
     os._exit(128 + number)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # of a terminal that has closed
+        click.echo(text, err=True)

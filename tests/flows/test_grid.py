@@ -296,15 +296,22 @@ def test_a_rows_charts_are_drawn_while_the_next_one_trains(store, settings, colo
 @pytest.mark.parametrize(
     ("number", "whole_group"),
     # Ctrl-C and a terminal that closes send all of its processes the signal; `kill` and systemd send it to one.
-    [(signal.SIGINT, True), (signal.SIGHUP, True), (signal.SIGINT, False), (signal.SIGTERM, False)],
+    [
+        (signal.SIGINT, True),
+        (signal.SIGHUP, True),
+        (signal.SIGTERM, True),
+        (signal.SIGINT, False),
+        (signal.SIGTERM, False),
+    ],
 )
 def test_a_signal_ends_everything_at_once_and_the_next_run_goes_on(
     store, settings, coloured, grid_file, tmp_path, number, whole_group
 ):
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     lines = []
+    file = grid_file(a={}, b={"epochs": 500}, c={"dropout": 0.1}, d={"dropout": 0.2})
     with subprocess.Popen(
-        [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={}, b={"epochs": 500})],
+        [sys.executable, "-m", "flows.grid", "--grid", file],
         env=own | {"PREFECT_HOME": str(tmp_path / "prefect"), "BLOODCELL_SLOTS": "2"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     ) as process:  # fmt: skip
@@ -321,6 +328,8 @@ def test_a_signal_ends_everything_at_once_and_the_next_run_goes_on(
     assert time.monotonic() - started < 20  # so nothing of it runs any more, the temporary server neither
     assert "interrupted; the same command goes on from here" in "".join(lines[-5:])
     assert "Traceback" not in "".join(lines)
+    assert "StoppedError" not in "".join(lines)
+    assert not [line for line in lines if "d: MobileNet" in line]  # whose turn it would have been
     state = grid_flow(grid=grid_file(a={}, c={"dropout": 0.1}), return_state=True)
     assert state.is_completed()
     assert statuses(store) == {"a": "reused", "c": "trained"}
@@ -338,22 +347,22 @@ def test_ctrl_c_ends_what_is_measured_too(store, settings, coloured, grid_file, 
         for line in process.stdout:
             lines.append(line)
             if "measuring the throughput of 1 experiment at a time, 1 thread" in line:
-                while not of_group(process.pid, "measure"):
+                while not of_session(process.pid, "measure"):
                     time.sleep(0.05)
                 os.kill(process.pid, signal.SIGINT)
                 break
         lines += process.stdout.readlines()
     assert process.returncode == 130, "".join(lines)
-    assert not of_group(process.pid, "measure")
+    assert not of_session(process.pid, "measure")
     assert list(store.list("experiments/")) != []  # it was planned, and nothing more
     assert " 1/10000" not in "".join(lines)
 
 
-def of_group(group: int, argument: str) -> list[psutil.Process]:
-    """Processes of a group, ended ones apart, that were started with that argument."""
+def of_session(session: int, argument: str) -> list[psutil.Process]:
+    """Processes of a session, ended ones apart, that were started with that argument."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) == group and argument in process.cmdline():
+            if os.getsid(process.pid) == session and argument in process.cmdline():
                 found.append(process)
     return found
