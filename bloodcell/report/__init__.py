@@ -109,6 +109,7 @@ def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: C
         "named": len(finished(rows)) <= MOST_NAMES,
         "times_compare": not machine_differences(finished(rows)),
         "bold": notes.bold(rows),
+        "learning_time": notes.learning_time(rows),
         "architecture": notes.architecture(rows),
         "cells_note": cells_note(rows),
         "seen": notes.seen(rows, info),

@@ -111,8 +111,11 @@ def _trained(winners: Sequence[FinishedRow], rows: Sequence[Row]) -> str:
     over = "cells and seeds" if len(row.results) > 1 else "cells"
     if len(winners) == 1:
         return f"{trained}: 95% interval over {over} {interval_text(row.cells['test'].accuracy)}"
-    intervals = listed([f"{interval_text(each.cells['test'].accuracy)} ({each.name})" for each in winners])
-    return f"{trained}: 95% intervals over {over} {intervals}"
+    intervals = [interval_text(each.cells["test"].accuracy) for each in winners]
+    if len(set(intervals)) == 1:
+        return f"{trained}: 95% interval over {over} {intervals[0]}, of each"
+    own = listed([f"{text} ({each.name})" for text, each in zip(intervals, winners, strict=True)])
+    return f"{trained}: 95% intervals over {over} {own}"
 
 
 def _what(row: FinishedRow) -> str:

@@ -35,6 +35,16 @@ def bold(rows: Sequence[Row]) -> str:
     return f"{listed(parts)}. No accuracy is bold, as {why}."
 
 
+def learning_time(rows: Sequence[Row]) -> str:
+    """What is in the learning times; empty where there are none."""
+    if not finished(rows):
+        return ""
+    return (
+        "Learning time is the wall-clock of the epochs, with the tracing in the first one and with whatever else the "
+        "machine did meanwhile."
+    )
+
+
 def several(rows: Sequence[Row]) -> str:
     """That rows which change several settings are on no axis; empty where there is none."""
     count = sum(len(row.changed) > 1 for row in rows)

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from bloodcell.artifacts import SPLITS, EpochRecord
-from bloodcell.report.style import INK, RULE, dress, percent, png
+from bloodcell.report.style import INK, RULE, SOFT, dress, percent, png
 from bloodcell.report.titles import inches
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; the marker tells it a second time.
@@ -49,6 +49,7 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
     """Loss and accuracy over the epochs, of the training and the validation images.
 
     Of several trainings each is a thin line, and their mean a thick one, over the epochs that all of them ran.
+    The legend names both.
 
     Args:
         histories: Of each training one record an epoch; at least one training.
@@ -70,6 +71,8 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         if max(map(len, histories)) == 1:
             axes.set_xticks(epochs)
+    if len(histories) > 1:
+        loss.plot([], [], color=SOFT, linewidth=0.6, label="one training (thick: their mean)")
     loss.set_ylim(bottom=0)
     percent(accuracy)
     return png(figure, title, legend=loss)

@@ -1,5 +1,6 @@
 """The chart of a model's calibration."""
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -9,6 +10,7 @@ from bloodcell.report.style import INK, dress, png
 
 _BLUE, _ORANGE = "#0072B2", "#E69F00"
 _SMALLEST, _LARGEST = 8, 110  # areas of points, in square points
+_VISIBLE = 0.03  # a smaller gap is hidden by its point
 
 
 def reliability_diagram(calibration: Calibration, title: str) -> bytes:
@@ -24,7 +26,8 @@ def reliability_diagram(calibration: Calibration, title: str) -> bytes:
     images = calibration.images[filled]
     accuracy, confidence = calibration.right[filled] / images, calibration.confidence[filled] / images
     upper.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle="--", label="calibrated")
-    upper.vlines(confidence, accuracy, confidence, color=_ORANGE, linewidth=2.5, alpha=0.7, label="gap")
+    gap = "gap" if np.abs(accuracy - confidence).max() > _VISIBLE else None
+    upper.vlines(confidence, accuracy, confidence, color=_ORANGE, linewidth=2.5, alpha=0.7, label=gap)
     upper.plot(confidence, accuracy, color=_BLUE, linewidth=1, alpha=0.5)
     sizes = _SMALLEST + (_LARGEST - _SMALLEST) * images / images.max()
     upper.scatter(confidence, accuracy, sizes, color=_BLUE, label="accuracy (area: images)", zorder=3)

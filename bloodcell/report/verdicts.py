@@ -66,14 +66,17 @@ def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, 
         pairs.append(widest)
     found = [(pair, difference) for pair in pairs if (difference := compared.between(*pair))]
     widest_first = sorted(range(len(found)), key=lambda index: -abs(found[index][1].change))
-    kept = (found[index] for index in sorted(widest_first[:MOST_LISTED]))
-    return tuple(_difference_text(pair, field, difference, compared) for pair, difference in kept)
+    kept = [found[index] for index in sorted(widest_first[:MOST_LISTED])]
+    texts = [_difference_text(difference, compared) for _, difference in kept]
+    if len(kept) > 1 and len(set(texts)) == 1 and not any(difference.change for _, difference in kept):
+        return (f"each of them from each: {texts[0]}",)
+    return tuple(f"{_from_to(pair, field)}: {text}" for (pair, _), text in zip(kept, texts, strict=True))
 
 
-def _difference_text(pair: Pair, field: str, found: Comparison, compared: Comparisons) -> str:
+def _difference_text(found: Comparison, compared: Comparisons) -> str:
     """A difference with its interval and whether the two are tied; where the two seem to disagree, why they do not."""
     interval = f"{points(found.change)} percentage points, 95% interval {points(found.low)} to {points(found.high)}"
-    text = f"{_from_to(pair, field)}: {interval}, {odds_text(found.p)}; {'tied' if found.tied else 'apart'}"
+    text = f"{interval}, {odds_text(found.p)}; {'tied' if found.tied else 'apart'}"
     if found.tied and not found.low <= 0 <= found.high and len(compared.pairs) > 1:
         text += f", since p allows for all {len(compared.pairs):,} comparisons, and the interval for this one alone"
     return text

@@ -105,3 +105,10 @@ def test_the_diagram_has_a_point_for_each_bin_that_holds_images(drawn):
     assert [bar.get_height() for bar in figure.axes[1].patches if bar.get_height()] == [1, 1, 2]
     assert [text for text in texts(figure.axes[1]) if text.isdigit()] == ["1", "1", "2"]
     assert is_whole(figure)
+
+
+@pytest.mark.parametrize(("probability", "named"), [(0.5, False), (0.8, True)])
+def test_a_gap_that_its_point_hides_is_not_in_the_legend(drawn, probability, named):
+    found = Calibration.of(table([probability] * 10, [True] * 5 + [False] * 5), LABELS)
+    reliability_diagram(found, "t")
+    assert ("gap" in [text.get_text() for text in drawn[0].legends[0].get_texts()]) == named

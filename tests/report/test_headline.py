@@ -97,6 +97,13 @@ def test_headline_names_every_row_of_a_tie(make, figures, grid):
     assert "**90.00% by a and b** (the same figure)" in make(grid, {"a": figures(0.9), "b": figures(0.9)}).opening
 
 
+def test_an_interval_that_a_tie_shares_is_told_once(make, figures, grid):
+    text = make(grid, {"a": figures(0.9), "b": figures(0.9)}, sources=KNOWN).opening
+    assert text.count("95% interval over cells") == 1
+    assert text.count(" and b") == 1
+    assert re.search(r"95% interval over cells [0-9.]+% to [0-9.]+%, of each\.", text)
+
+
 def test_seen_cells_stand_beside_new_ones(make, figures, grid):
     example = make(grid, {"a": figures(0.8), "b": figures(0.9, seen=0.99)}, sources=KNOWN)
     sentence = "On 800 held-out images of 240 cells that it saw in training, it reaches 99.00% (95% interval "

@@ -89,6 +89,14 @@ def test_several_trainings_are_thin_lines_and_their_mean(epochs):
     assert shows(plots.curves([epochs, epochs[:-1]], "t"), TRAIN)
 
 
+def test_the_legend_tells_one_training_from_the_mean_where_there_are_several(epochs, drawn):
+    plots.curves([epochs, epochs], "t")
+    plots.curves([epochs], "t")
+    several, one = ([text.get_text() for text in figure.legends[0].get_texts()] for figure in drawn)
+    assert several == ["train", "validation", "one training (thick: their mean)"]
+    assert one == ["train", "validation"]
+
+
 def test_names_above_the_comparison_stay_within_it(study, drawn):
     results = list(study.results.values())
     points = [point(result.learning_seconds) for result in results]

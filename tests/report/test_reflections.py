@@ -217,6 +217,14 @@ def test_ties_and_pairs_are_put_into_words_of_their_own(make, figures, accuracie
     assert backbones(make, figures, accuracies).accuracy[1] == words
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_is_equal_is_said_once(make, figures, count):
+    (line,) = backbones(make, figures, (0.9,) * count).differences
+    assert line.startswith("from VGG16 to Xception: " if count == 2 else "each of them from each: ")
+    assert "0.00 percentage points, 95% interval" in line
+    assert line.endswith("; tied")
+
+
 @pytest.mark.parametrize(
     ("accuracies", "words"),
     [
