@@ -70,8 +70,8 @@ def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
     assert [note.split(":")[0].split(" in ")[-1] for note in result.notes] == ["mixed_bfloat16", "mixed_float16"]
 
 
-def test_input_limit(tmp_path, coloured_folder, no_set_up):
-    arguments = ("--data", coloured_folder, "--model", TINY, "--batch-size", 4, "--rounds", 1)
+def test_input_limit(tmp_path, coloured_folder):
+    arguments = ("--data", coloured_folder, "--model", TINY, "--batch-size", 4, "--rounds", 2, "--threads", 1)
     result = measured(input_limit.main, tmp_path, *arguments)
     assert result.figures[0].at_most == 1.03
     assert result.rows[0]["epoch, s"] > 0
