@@ -80,7 +80,7 @@ endif
 
 needs-data:
 	@test -n "$(DATA)" || { echo 'DATA is not set. Name your images beside what you gave: make grid DATA=<zip or folder> …'; \
-	  echo "Of images that are in the store:" '$(subst ','\'',$(RUN_GRID))'; exit 2; } >&2
+	  echo "Of images that are in the store:" '$(strip $(subst ','\'',$(RUN_GRID)))'; exit 2; } >&2
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")

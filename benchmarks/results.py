@@ -51,8 +51,10 @@ class Figure(Frozen):
 
     @property
     def shown(self) -> str:
-        """The value with its unit, as a reader sees it."""
-        return quantity(self.value, self.unit)
+        """The value with its unit, as a reader sees it: one that misses its bar is not rounded onto it."""
+        shown = quantity(self.value, self.unit)
+        misses = self.met is False and self.bar.endswith(f" {shown}")
+        return quantity(self.value, self.unit, more_digits=1) if misses else shown
 
     @property
     def bar(self) -> str:
@@ -62,21 +64,21 @@ class Figure(Frozen):
         return "" if self.at_most is None else f"at most {quantity(self.at_most, self.unit)}"
 
 
-def quantity(value: float, unit: str) -> str:
+def quantity(value: float, unit: str, more_digits: int = 0) -> str:
     """A value with its unit.
 
     >>> quantity(1.034, "x"), quantity(15.853, "s"), quantity(1788.9, "images/s"), quantity(-0.42, "points")
-    ('1.034x', '15.9 s', '1,789 images/s', '-0.4 points')
+    ('1.03x', '15.9 s', '1,789 images/s', '-0.4 points')
     """
     match unit:
         case "x":
-            return f"{value:.3f}x"  # fewer digits would show a ratio on its bar that is beside it
+            return f"{value:.{2 + more_digits}f}x"
         case "s":
-            return f"{value:.1f} s"
+            return f"{value:.{1 + more_digits}f} s"
         case "points":
-            return f"{value:+.1f} points"
+            return f"{value:+.{1 + more_digits}f} points"
         case _:
-            return f"{value:,.0f} {unit}"
+            return f"{value:,.{more_digits}f} {unit}"
 
 
 class Result(Frozen):

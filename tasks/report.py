@@ -48,12 +48,10 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawing
     files = build_report(run, info, rows, compared, earlier, last=last or LastDrawings.of(store, run.grid.name))
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
-    logger = get_run_logger()
-    logger.info("report: %s", url)
     try:
         show_in_prefect(store, run, summary_of(rows, info, run.leakage, compared), rows, files)
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
-        logger.warning("the report could not be shown here: %r", error)
+        get_run_logger().warning("the report could not be shown here: %r", error)
     return run, url
 
 

@@ -22,7 +22,7 @@ def results(tmp_path):
 
 
 def test_each_figure_stands_beside_its_bar(results):
-    assert "| speed | drawn | 1.700x | at least 1.600x | met |" in bars(results)
+    assert "| speed | drawn | 1.70x | at least 1.60x | met |" in bars(results)
     assert "| wait | drawn | 31.0 s | at most 30.0 s | **not met** |" in bars(results)
     assert "memory" not in bars(results)
 

@@ -19,6 +19,21 @@ def test_a_figure_clears_its_bar_or_does_not(bar, met):
     assert Figure(key="speed", text="speed", value=1.6, unit="x", **bar).met is met
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "bar", "shown"),
+    [
+        (1.034, "x", {"at_most": 1.03}, "1.034x"),
+        (1.026, "x", {"at_most": 1.03}, "1.03x"),
+        (1.096, "x", {"at_least": 1.1}, "1.096x"),
+        (1.034, "x", {}, "1.03x"),
+        (5.04, "s", {"at_most": 5}, "5.04 s"),
+        (15.04, "s", {"at_most": 5}, "15.0 s"),
+    ],
+)
+def test_a_figure_that_misses_its_bar_is_not_rounded_onto_it(value, unit, bar, shown):
+    assert Figure(key="speed", text="speed", value=value, unit=unit, **bar).shown == shown
+
+
 def test_a_figure_has_one_bar():
     with pytest.raises(ValidationError, match="two bars"):
         Figure(key="speed", text="speed", value=1.6, at_least=1, at_most=2)
@@ -29,7 +44,7 @@ def test_a_result_is_read_as_it_was_saved(tmp_path, capsys):
     saved = save("fast", "How.\n\n    Indented.", tmp_path, images="none", settings={"rounds": 3}, figures=[figure])
     assert read_results(tmp_path) == [saved]
     assert saved.machine["cores"] > 0
-    assert "speed: 1.500x (at least 1.600x: NOT MET)" in capsys.readouterr().out
+    assert "speed: 1.50x (at least 1.60x: NOT MET)" in capsys.readouterr().out
 
 
 def test_a_damaged_result_is_named(tmp_path):
