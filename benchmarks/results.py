@@ -45,16 +45,20 @@ class Figure(Frozen):
     @property
     def met(self) -> bool | None:
         """Whether it clears its bar; None where it has none."""
-        if self.at_least is not None:
-            return self.value >= self.at_least
-        return None if self.at_most is None else self.value <= self.at_most
+        return self._clears(self.value)
 
     @property
     def shown(self) -> str:
         """The value with its unit, as a reader sees it: one that misses its bar is not rounded onto it."""
-        shown = quantity(self.value, self.unit)
-        misses = self.met is False and self.bar.endswith(f" {shown}")
-        return quantity(self.value, self.unit, more_digits=1) if misses else shown
+        more = 0
+        while self.met is False and self._clears(round(self.value, digits(self.unit) + more)):
+            more += 1
+        return quantity(self.value, self.unit, more)
+
+    def _clears(self, value: float) -> bool | None:
+        if self.at_least is not None:
+            return value >= self.at_least
+        return None if self.at_most is None else value <= self.at_most
 
     @property
     def bar(self) -> str:
@@ -70,15 +74,19 @@ def quantity(value: float, unit: str, more_digits: int = 0) -> str:
     >>> quantity(1.034, "x"), quantity(15.853, "s"), quantity(1788.9, "images/s"), quantity(-0.42, "points")
     ('1.03x', '15.9 s', '1,789 images/s', '-0.4 points')
     """
+    places = digits(unit) + more_digits
     match unit:
         case "x":
-            return f"{value:.{2 + more_digits}f}x"
-        case "s":
-            return f"{value:.{1 + more_digits}f} s"
+            return f"{value:.{places}f}x"
         case "points":
-            return f"{value:+.{1 + more_digits}f} points"
+            return f"{value:+.{places}f} points"
         case _:
-            return f"{value:,.{more_digits}f} {unit}"
+            return f"{value:,.{places}f} {unit}"
+
+
+def digits(unit: str) -> int:
+    """Decimals of a value in that unit."""
+    return {"x": 2, "s": 1, "points": 1}.get(unit, 0)
 
 
 class Result(Frozen):

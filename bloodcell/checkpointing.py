@@ -8,7 +8,7 @@ from typing import Self
 
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.errors import BloodcellError, StoppedError
-from bloodcell.events import NowAndThen
+from bloodcell.events import WARNING, NowAndThen
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease
 
@@ -83,7 +83,7 @@ class Checkpointing:
             try:
                 checkpoint = moment.copy()
             except MemoryError:  # the training has enough, and is not to fail for want of a copy
-                self._say("warning: no checkpoint could be saved: there is no memory for a copy")
+                self._say(f"{WARNING}no checkpoint could be saved: there is no memory for a copy")
                 return
             self._writing = self._pool.submit(self._write, checkpoint)
 
@@ -99,12 +99,12 @@ class Checkpointing:
         try:
             self._checkpoints.write(checkpoint)
         except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on, and the next may be written
-            self._say(f"warning: no checkpoint could be saved: {_reason(error)}")
+            self._say(f"{WARNING}no checkpoint could be saved: {_reason(error)}")
             return False
         try:
             self._checkpoints.prune()
         except Exception as error:  # noqa: BLE001 - the older ones take space, and do no harm
-            self._say(f"warning: older checkpoints could not be removed: {_reason(error)}")
+            self._say(f"{WARNING}older checkpoints could not be removed: {_reason(error)}")
         return True
 
 

@@ -23,6 +23,9 @@ LAST_EPOCH = 10_000
 Lines = Annotated[str, AfterValidator(printable_lines)]
 
 
+WARNING = "warning: "
+"""How the message of a step begins that people should see."""
+
 SIGN_OF_LIFE_SECONDS = 15.0
 """How often an experiment says that it goes on, where nothing else is to be said."""
 

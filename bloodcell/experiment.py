@@ -25,7 +25,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.evaluation import predictions_table, score
-from bloodcell.events import Done, NowAndThen, emit, say
+from bloodcell.events import WARNING, Done, NowAndThen, emit, say
 from bloodcell.explanations import explanations
 from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
 from bloodcell.formatting import setting_text
@@ -78,7 +78,7 @@ def _clear(store: Store, key: str, lease: Lease) -> None:
         Checkpoints(store, key).clear()
         lease.clear()
     except BloodcellError as error:  # it takes space, and does no harm
-        say(f"warning: checkpoints could not be removed: {error.problem}")
+        say(f"{WARNING}checkpoints could not be removed: {error.problem}")
 
 
 def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: Interruption, lease: Lease) -> None:

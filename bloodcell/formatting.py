@@ -55,15 +55,13 @@ def _unit(field: str, value: str) -> str:
     return unit.removesuffix("s") if value == "1" else unit
 
 
-def place(epoch: int, step: int, epochs: int) -> str:
+def reached(epoch: int, step: int) -> str:
     """How far a training has come, of which so many epochs have ended, and steps of the next.
 
-    >>> place(2, 30, epochs=3), place(2, 0, epochs=3), place(3, 0, epochs=3)
-    ('in epoch 3, after step 30 of it', 'in epoch 3, at its start', 'after its last epoch')
+    >>> reached(2, 30), reached(2, 0)
+    ('in epoch 3, after step 30 of it', 'after epoch 2')
     """
-    if epoch >= epochs:
-        return "after its last epoch"
-    return f"in epoch {epoch + 1}, {f'after step {step} of it' if step else 'at its start'}"
+    return f"in epoch {epoch + 1}, after step {step} of it" if step else f"after epoch {epoch}"
 
 
 def setting(config: ExperimentConfig, field: str) -> object:

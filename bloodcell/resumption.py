@@ -9,8 +9,8 @@ from bloodcell.checkpointing import Checkpointing
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.pipeline import Examples
-from bloodcell.events import Epoch, Progress, emit, say
-from bloodcell.formatting import place
+from bloodcell.events import WARNING, Epoch, Progress, emit, say
+from bloodcell.formatting import reached
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease
 from bloodcell.training import fit
@@ -56,11 +56,11 @@ class Resumption:
 
         def warn(why: str) -> None:
             damaged.append(why)
-            say(f"warning: {why}")
+            say(f"{WARNING}{why}")
 
         def fit_from(checkpoint: Checkpoint | None) -> Training:
             if checkpoint is not None:
-                say(f"going on {place(checkpoint.progress.epoch, checkpoint.progress.step, config.epochs)}")
+                say(f"going on {reached(checkpoint.progress.epoch, checkpoint.progress.step)}")
             elif damaged:
                 say("no other checkpoint: training from the start")
             return fit(model, config, examples, on_epoch, on_step=saving.on_step, resume=checkpoint)

@@ -15,7 +15,7 @@ from bloodcell.published import PublishedRun, published_runs
 from bloodcell.store import AT_ONCE, Store
 from tasks.plan import PlannedRun
 from tasks.precedents import Precedent, Precedents
-from tasks.reasons import Begun, reasons
+from tasks.reasons import Unfinished, reasons
 
 REPORTS = 4
 """Reports that are read, the newest: the last names every seed of every row, the others what the last did not have."""
@@ -27,17 +27,20 @@ def reasons_to_train(
     """Why each experiment is to be trained, by key."""
 
     def why(run: PlannedRun) -> tuple[str, ...]:
-        return reasons(run.row.name, run.spec, precedents, begun=_begun(store, run.spec.key))
+        return reasons(run.row.name, run.spec, precedents, left=_left(store, run.spec.key))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip((run.spec.key for run in to_train), pool.map(why, to_train), strict=True))
 
 
-def _begun(store: Store, key: str) -> Begun | None:
-    if not store.exists(artifacts.experiment(key, "config.json")):  # one look, where most are new
+def _left(store: Store, key: str) -> Unfinished | None:
+    try:
+        if not store.exists(artifacts.experiment(key, "config.json")):  # one look, where most are new
+            return None
+        holder, checkpoint = held_by(store, key), Checkpoints(store, key).furthest()
+    except BloodcellError:  # an explanation is not worth a run
         return None
-    holder, place = held_by(store, key), Checkpoints(store, key).furthest()
-    return Begun(holder, *(place or ())) if holder or place else None
+    return Unfinished(holder, checkpoint) if holder or checkpoint else None
 
 
 def newest_reports(store: Store, grid: str) -> list[PublishedRun]:

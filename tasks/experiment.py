@@ -1,5 +1,6 @@
 """Run one experiment of a grid."""
 
+import logging
 from collections.abc import Callable
 from typing import cast
 from uuid import UUID
@@ -15,7 +16,7 @@ from prefect.tasks import exponential_backoff
 from bloodcell import artifacts
 from bloodcell.artifacts import is_long_wait
 from bloodcell.errors import TransientError
-from bloodcell.events import Done, Epoch, Event, Progress
+from bloodcell.events import WARNING, Done, Epoch, Event, Progress
 from bloodcell.store import Store
 from tasks.plan import PlannedRun
 from tasks.runners import Runner
@@ -61,7 +62,11 @@ def follow(runner: Runner, key: str, name: str) -> None:
         BloodcellError: It failed.
     """
     logger = get_run_logger()
-    ended = runner.run(key, name, progress_in_prefect(name, logger.info), logger.info)
+
+    def log(line: str) -> None:
+        logger.log(logging.WARNING if f": {WARNING}" in line else logging.INFO, line)
+
+    ended = runner.run(key, name, progress_in_prefect(name, log), log)
     error = error_of(ended)
     if error is not None:
         if ended.failure is None and ended.tail:  # it could not say itself what was wrong

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import ExperimentConfig
-from bloodcell.formatting import number, place, setting, setting_text, shortened
+from bloodcell.formatting import number, reached, setting, setting_text, shortened
 from bloodcell.holder import Holder
 from tasks.precedents import Alike, Precedents
 
@@ -21,18 +21,21 @@ _LONGEST_FAILURE = 60
 """Characters of why a training failed; the report has all of it."""
 
 
-class Begun(NamedTuple):
+class Unfinished(NamedTuple):
     """What an experiment without a result left in the store.
 
     Attributes:
         holder: Who trains it, as far as the store tells.
-        epoch: Epochs of its newest checkpoint that have ended.
-        step: Steps of the next epoch that were done.
+        checkpoint: Epochs of its newest checkpoint that have ended, and steps of the next; None without one.
     """
 
     holder: Holder | None
-    epoch: int = 0
-    step: int = 0
+    checkpoint: tuple[int, int] | None
+
+    @property
+    def goes_on(self) -> str:
+        """Where it does; empty where that is the beginning."""
+        return f"goes on {reached(*self.checkpoint)}" if self.checkpoint else ""
 
 
 class _Nearest(NamedTuple):
@@ -43,16 +46,16 @@ class _Nearest(NamedTuple):
     another_row: bool
 
 
-def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: Begun | None) -> tuple[str, ...]:
+def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, left: Unfinished | None) -> tuple[str, ...]:
     """Why an experiment without a result is to be trained: one reason, or several that stand together.
 
     Args:
         row: The name of its row.
         spec: The experiment.
         precedents: Of the grid.
-        begun: What it left in the store; None where that is nothing.
+        left: What it left in the store; None where that is nothing.
     """
-    if its_own := _its_own_past(spec, precedents, begun):
+    if its_own := _its_own_past(spec, precedents, left):
         return (its_own,)
     if not precedents.by_key:
         return ("new grid",)
@@ -68,15 +71,18 @@ def reasons(row: str, spec: ExperimentSpec, precedents: Precedents, *, begun: Be
     return why(nearest) or ("changed code: its keys are of another release",)
 
 
-def _its_own_past(spec: ExperimentSpec, precedents: Precedents, begun: Begun | None) -> str:
+def _its_own_past(spec: ExperimentSpec, precedents: Precedents, left: Unfinished | None) -> str:
     """What became of the experiment itself; empty where nothing did yet."""
-    if begun and begun.holder:
-        return f"begun by process {begun.holder.process} on {begun.holder.host}, which may be training it now"
-    if spec.repeat:
-        return "forced"
-    if own := precedents.by_key.get(spec.key):
-        return f"failed before: {_short(own.failure)}" if own.status == "failed" else "its result is gone"
-    return f"interrupted; goes on {place(begun.epoch, begun.step, spec.config.epochs)}" if begun else ""
+    holder, goes_on = (left.holder, left.goes_on) if left else (None, "")
+    if holder:
+        what = f"begun by process {holder.process} on {holder.host}, which may be training it now"
+    elif spec.repeat:
+        what = "forced"
+    elif own := precedents.by_key.get(spec.key):
+        what = f"failed before: {_short(own.failure)}" if own.status == "failed" else "its result is gone"
+    else:
+        what = "interrupted" if left else ""
+    return f"{what}; {goes_on}" if goes_on else what
 
 
 def differences(old: ExperimentSpec, new: ExperimentSpec) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ def differences(done: Sequence[FinishedRow], field: str, compared: Comparisons, 
     widest_first = sorted(range(len(found)), key=lambda index: -abs(found[index][1].change))
     kept = [found[index] for index in sorted(widest_first[:MOST_LISTED])]
     texts = [_difference_text(difference, compared) for _, difference in kept]
-    if len(kept) > 1 and len(set(texts)) == 1 and not any(difference.change for _, difference in kept):
+    every = {compared.between(*pair) for pair in combinations(done, 2)}
+    if len(kept) > 1 and len(every) == 1:
         return (f"each of them from each: {texts[0]}",)
     return tuple(f"{_from_to(pair, field)}: {text}" for (pair, _), text in zip(kept, texts, strict=True))
 

@@ -1,5 +1,6 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -36,6 +37,9 @@ RunnerT = TypeVar("RunnerT", bound=Runner)
 
 INTERRUPTIBLE: list[Runner] = []
 """What Ctrl-C has to stop in this process."""
+
+ON_START: list[Callable[[], None]] = []
+"""What a process that runs the flow by hand does once it runs: by then Prefect has taken SIGTERM over."""
 
 
 def own_name() -> str:
@@ -74,6 +78,8 @@ def grid(
         strict: Refuse a grid that tests or validates on images with a sibling in training, or of unknown source cells.
         command: The command that started the run, for the report's provenance.
     """
+    for act in ON_START:
+        act()
     redact_logs()
     started = datetime.now(UTC)
     own = runtime.flow_run

@@ -5,16 +5,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import copy_context
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
-from prefect.client.schemas.objects import State
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -24,13 +21,12 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from bloodcell.artifacts import GridRun
 from bloodcell.errors import BloodcellError
 from bloodcell.interruption import requests_to_stop
 from bloodcell.redaction import redacted
 from bloodcell.store import Store
 from flows.conclusion import exit_code
-from flows.grid.flow import INTERRUPTIBLE, grid, run_of
+from flows.grid.flow import INTERRUPTIBLE, ON_START, grid, run_of
 
 # Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
 _EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
@@ -51,9 +47,9 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     """
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     own = {} if "heartbeat_frequency" in get_current_settings().flows.model_fields_set else _NO_HEARTBEATS
-    run_flow = partial(grid, **parameters, command=command, return_state=True)
-    with temporary_settings(_EMBEDDED_SERVER | own):
-        state = run_flow() if PREFECT_API_URL.value() else _in_a_thread(run_flow)
+    signals = nullcontext() if PREFECT_API_URL.value() else _signals_taken()
+    with temporary_settings(_EMBEDDED_SERVER | own), signals:
+        state = grid(**parameters, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
     if run := run_of(store, name, str(state.state_details.flow_run_id)):
         click.echo(state.message)
@@ -63,12 +59,23 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     return cause.exit_code if isinstance(cause, BloodcellError) else 1
 
 
-def _in_a_thread(run_flow: Callable[[], State[GridRun]]) -> State[GridRun]:
-    """Run the flow where Prefect takes no signal over, and take them here, at once, whatever the flow does."""
-    for number in requests_to_stop():
-        signal.signal(number, _interrupted)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(copy_context().run, run_flow).result()
+@contextmanager
+def _signals_taken() -> Iterator[None]:
+    """Meet requests to stop while the flow runs, in its own thread: it does nothing more then."""
+    before = {number: signal.getsignal(number) for number in requests_to_stop()}
+
+    def take() -> None:
+        for number in before:
+            signal.signal(number, _interrupted)
+
+    take()
+    ON_START.append(take)  # once more, as Prefect takes SIGTERM over
+    try:
+        yield
+    finally:
+        ON_START.remove(take)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
@@ -77,8 +84,11 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
     A signal to the whole process group, as of a terminal, has ended the temporary server too: Prefect would wait for it
     in vain, and say so at length.
     """
-    logging.disable()
-    _say("\nstopping, once trainings are saved")
+    for each in requests_to_stop():
+        signal.signal(each, signal.SIG_DFL)  # the next one ends this process, and with it what waits for it
+    for handler in logging.root.handlers:
+        handler.addFilter(_is_a_warning_of_ours)
+    _say("\nstopping")
     from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
 
     for runner in INTERRUPTIBLE:
@@ -86,6 +96,11 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
     SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
     _say("interrupted; the same command goes on from here: finished experiments are kept")
     os._exit(128 + number)
+
+
+def _is_a_warning_of_ours(record: logging.LogRecord) -> bool:
+    """What is worth saying while all stops: that a training could not be saved, not that Prefect's tasks fail."""
+    return record.levelno >= logging.WARNING and "prefect" not in Path(record.pathname).parts
 
 
 def _say(text: str) -> None:

@@ -22,7 +22,7 @@ _STARTUP_SECONDS = 10.0
 """How long a process takes to its first step, where nothing was measured yet."""
 
 _LARGEST_SAVING = 0.5
-"""Share of the time that packing may save, and so that a measurement may take: a small MobileNet on two cores, 0.53."""
+"""Share of the time that packing may save: on two cores a small MobileNet takes 0.53 of the time."""
 
 _SPENT_ONCE = 0.1
 """Share of the time that a measurement may take which is not remembered."""
@@ -89,14 +89,14 @@ class Calibration:
         return Known(known)
 
     def _is_worth_it(
-        self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings, share: float
+        self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings, *, busy: bool
     ) -> bool:
         """Whether the next number of slots is to be measured, `left` of them being open; says why not."""
         shape, slots, threads = jobs[0].shape, settings.concurrent, settings.threads_per_experiment
         last = known[-1] if known else _guess(jobs[0])
         cost_seconds = left * (last.startup_seconds + MEASURED_SECONDS)
-        if not is_worth_measuring(jobs, last, cost_seconds, share):
-            once = ", and that for this once alone" if share == _SPENT_ONCE else ""
+        if not is_worth_measuring(jobs, last, cost_seconds, _SPENT_ONCE if busy else _LARGEST_SAVING):
+            once = ", and that for this once alone" if busy else ""
             self.log(
                 f"{shape}: too little is to be trained for it to be worth measuring {packed(slots, threads)}{once}; "
                 "BLOODCELL_SLOTS sets how many run at once"
@@ -108,24 +108,22 @@ class Calibration:
             return False
         return True
 
-    def _found(
-        self, remembered: Remembered, settings: Settings, is_worth: Callable[[float], bool]
-    ) -> Measurement | None:
+    def _found(self, remembered: Remembered, settings: Settings, is_worth: Callable[..., bool]) -> Measurement | None:
         """What was measured with so many slots, or is now; None where it is not worth that."""
         shape, slots, threads = remembered.shape, settings.concurrent, settings.threads_per_experiment
         if found := remembered.find(slots, threads):
             return found
-        if not is_worth(_LARGEST_SAVING):
+        if not is_worth(busy=False):
             return None
         with remembered.alone(lambda: self.log(f"{shape}: waiting for another grid run, which measures")):
             if found := remembered.find(slots, threads):  # by the one that this one has waited for
                 return found
             busy = self._is_busy()
-            if busy and not is_worth(_SPENT_ONCE):
+            if busy and not is_worth(busy=True):
                 return None
             self.log(f"{shape}: measuring the throughput of {packed(slots, threads)}")
             made = measure(shape, settings, self.start)
-            if not busy:
+            if not busy and not self._is_busy():  # nor in between, as far as two looks tell
                 remembered.keep(made)
         self.log(f"{shape}: {packed(slots, threads)}: {made.images_per_second:.0f} images/s")
         return made

@@ -126,7 +126,6 @@ class ProcessRunner:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                process_group=0,  # a terminal's Ctrl-C is for this process, which stops the child as it stops by itself
             )
             self._children.add(child)
         return child

@@ -71,7 +71,20 @@ def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
 
 
 def test_input_limit(tmp_path, coloured_folder):
-    arguments = ("--data", coloured_folder, "--model", TINY, "--batch-size", 4, "--rounds", 2, "--threads", 1)
+    arguments = (
+        "--data",
+        coloured_folder,
+        "--model",
+        TINY,
+        "--batch-size",
+        4,
+        "--starts",
+        1,
+        "--rounds",
+        2,
+        "--threads",
+        1,
+    )
     result = measured(input_limit.main, tmp_path, *arguments)
     assert result.figures[0].at_most == 1.03
     assert result.rows[0]["epoch, s"] > 0

@@ -1,5 +1,6 @@
 """The flow on a real Prefect server, with real experiments in child processes."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import prefect.task_engine
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -22,7 +24,7 @@ from ruamel.yaml import YAML
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
-from bloodcell.errors import DatasetError, ObjectNotFoundError
+from bloodcell.errors import DatasetError, ObjectNotFoundError, StoppedError
 from bloodcell.events import Failure
 from bloodcell.report import style
 from bloodcell.settings import cpus
@@ -30,7 +32,8 @@ from flows.conclusion import exit_code
 from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
-from tasks import report
+from flows.grid.launch import _is_a_warning_of_ours
+from tasks import experiment, report
 from tasks.packing import pack
 from tasks.plan import plan
 from tasks.runners import Exit, ProcessRunner
@@ -255,6 +258,45 @@ def test_experiments_start_in_the_plans_order_and_are_reported_in_the_grids(stor
     assert {(row.name, row.config.seed) for row in ended[1]} == {("long", 0), ("long", 1)}
 
 
+def test_what_has_not_begun_does_not_begin_once_a_run_is_interrupted(store, settings, coloured, small):
+    begun, stopping = [], threading.Event()
+
+    class Interrupted:
+        def stop(self):
+            time.sleep(2)  # in which a thread that has ended would take the next experiments
+            stopping.set()
+
+        def run(self, key, name, on_event, on_log):
+            begun.append(name)
+            if name == "row-0":
+                os.kill(os.getpid(), signal.SIGINT)
+            elif name == "row-1":
+                stopping.wait(20)
+            raise StoppedError("p", remedy="r")
+
+    rows = {f"row-{number}": {"dropout": number / 10} for number in range(6)}
+    base = small.model_dump(exclude_defaults=True)
+    planned = plan(store, GridConfig(name="g", dataset="coloured", base=base, experiments=rows))
+
+    @flow
+    def fan() -> tuple[RowOutcome, ...]:
+        return fan_out(store, planned, Interrupted(), 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        fan()
+    assert len(begun) <= 3  # those of both slots, and what the first took before the signal was met
+
+
+def test_while_a_run_stops_only_warnings_of_its_own_are_told():
+    def record(level: int, path: str) -> logging.LogRecord:
+        return logging.LogRecord("prefect.task_runs", level, path, 1, "m", (), None)
+
+    own = experiment.__file__
+    assert _is_a_warning_of_ours(record(logging.WARNING, own))
+    assert not _is_a_warning_of_ours(record(logging.INFO, own))
+    assert not _is_a_warning_of_ours(record(logging.ERROR, prefect.task_engine.__file__))
+
+
 def test_what_fails_to_get_the_report_ready_stops_no_experiment(store, settings, coloured, small, caplog):
     class Ending:
         def stop(self):
@@ -295,7 +337,7 @@ def test_a_rows_charts_are_drawn_while_the_next_one_trains(store, settings, colo
 @pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize(
     ("number", "whole_group"),
-    # Ctrl-C and a terminal that closes send all of its processes the signal; `kill` and systemd send it to one.
+    # Ctrl-C, a terminal that closes, and systemd send all processes the signal; `kill` sends it to one.
     [
         (signal.SIGINT, True),
         (signal.SIGHUP, True),
@@ -347,22 +389,22 @@ def test_ctrl_c_ends_what_is_measured_too(store, settings, coloured, grid_file, 
         for line in process.stdout:
             lines.append(line)
             if "measuring the throughput of 1 experiment at a time, 1 thread" in line:
-                while not of_session(process.pid, "measure"):
+                while not of_group(process.pid, "measure"):
                     time.sleep(0.05)
                 os.kill(process.pid, signal.SIGINT)
                 break
         lines += process.stdout.readlines()
     assert process.returncode == 130, "".join(lines)
-    assert not of_session(process.pid, "measure")
+    assert not of_group(process.pid, "measure")
     assert list(store.list("experiments/")) != []  # it was planned, and nothing more
     assert " 1/10000" not in "".join(lines)
 
 
-def of_session(session: int, argument: str) -> list[psutil.Process]:
-    """Processes of a session, ended ones apart, that were started with that argument."""
+def of_group(group: int, argument: str) -> list[psutil.Process]:
+    """Processes of a group, ended ones apart, that were started with that argument."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getsid(process.pid) == session and argument in process.cmdline():
+            if os.getpgid(process.pid) == group and argument in process.cmdline():
                 found.append(process)
     return found

@@ -217,6 +217,10 @@ def test_ties_and_pairs_are_put_into_words_of_their_own(make, figures, accuracie
     assert backbones(make, figures, accuracies).accuracy[1] == words
 
 
+def test_what_is_not_wholly_equal_is_told_pair_by_pair(make, figures):
+    assert len(backbones(make, figures, (0.9, 0.9, 0.91)).differences) == 2
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_what_is_equal_is_said_once(make, figures, count):
     (line,) = backbones(make, figures, (0.9,) * count).differences

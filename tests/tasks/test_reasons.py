@@ -6,7 +6,7 @@ from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import Augmentation, EarlyStopping, ExperimentConfig
 from bloodcell.holder import Holder
 from tasks.precedents import Precedent, Precedents
-from tasks.reasons import Begun, differences, reasons
+from tasks.reasons import Unfinished, differences, reasons
 
 WEIGHTS = {"weights": "weights/a.weights.h5", "weights_sha256": "a" * 64}
 
@@ -22,8 +22,8 @@ def past(row="a", status="trained", failure="", key=None, run="run-1", **fields)
     return Precedent(run, row, own.model_copy(update={"repeat": 0}), key or own.key, status, failure)
 
 
-def why(*trainings: Precedent, row="a", begun: Begun | None = None, **fields) -> tuple[str, ...]:
-    return reasons(row, spec(**fields), Precedents(trainings), begun=begun)
+def why(*trainings: Precedent, row="a", left: Unfinished | None = None, **fields) -> tuple[str, ...]:
+    return reasons(row, spec(**fields), Precedents(trainings), left=left)
 
 
 @pytest.mark.parametrize(
@@ -130,24 +130,26 @@ def test_what_failed_and_was_trained_since_is_not_told_as_failed():
 
 
 def test_what_was_begun_is_interrupted():
-    begun = Begun(None, epoch=1, step=30)
-    assert why(begun=begun, epochs=3) == ("interrupted; goes on in epoch 2, after step 30 of it",)
-    assert why(past(), dropout=0.1, begun=Begun(None, epoch=3), epochs=3) == (
-        "interrupted; goes on after its last epoch",
+    left = Unfinished(None, (1, 30))
+    assert why(left=left) == ("interrupted; goes on in epoch 2, after step 30 of it",)
+    assert why(past(), dropout=0.1, left=Unfinished(None, (3, 0))) == ("interrupted; goes on after epoch 3",)
+    assert why(past(status="failed", failure="no"), left=left) == (
+        "failed before: no; goes on in epoch 2, after step 30 of it",
     )
-    assert why(past(status="failed", failure="no"), begun=begun) == ("failed before: no",)
 
 
 def test_what_somebody_trains_is_told_before_all_else():
     holder = Holder.this_process().model_copy(update={"process": 12, "host": "gpu-1"})
-    told = ("begun by process 12 on gpu-1, which may be training it now",)
-    assert why(begun=Begun(holder)) == told
-    assert why(past(status="failed", failure="no"), begun=Begun(holder, epoch=1)) == told
-    assert why(past(), repeat=1, begun=Begun(holder)) == told
+    told = "begun by process 12 on gpu-1, which may be training it now"
+    assert why(left=Unfinished(holder, None)) == (told,)
+    goes_on = (f"{told}; goes on after epoch 1",)
+    assert why(past(status="failed", failure="no"), left=Unfinished(holder, (1, 0))) == goes_on
+    assert why(past(), repeat=1, left=Unfinished(holder, (1, 0))) == goes_on
 
 
 def test_what_has_a_result_is_trained_anew_because_it_is_forced():
-    assert why(past(), repeat=1, begun=Begun(None, epoch=1)) == ("forced",)
+    assert why(past(), repeat=1) == ("forced",)
+    assert why(past(), repeat=1, left=Unfinished(None, (1, 0))) == ("forced; goes on after epoch 1",)
 
 
 def test_a_result_that_was_reported_and_is_no_more():
