@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.settings import get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from ruamel.yaml import YAML
 
 from bloodcell import artifacts
@@ -135,6 +135,21 @@ def test_a_result_that_cannot_be_read_fails_its_row_and_not_the_report(store, se
     assert state.is_failed()
     assert statuses(store) == {"a": "failed"}
     assert "result.json" in latest_run(store).rows[0].reason
+
+
+def test_a_rerun_that_has_nothing_to_draw_does_without_what_draws(store, settings, coloured, grid_file):
+    path = grid_file(a={})
+    assert grid_flow(grid=path, return_state=True).is_completed()
+    code = "import sys; from flows.grid.__main__ import main; sys.stdout = sys.stderr; main(standalone_mode=False)"
+    told = "import atexit, sys; atexit.register(lambda: print('matplotlib' in sys.modules, file=sys.__stdout__))"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{told}; {code}", "--grid", path],
+        env=os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert statuses(store) == {"a": "reused"}
+    assert ended.stdout.strip() == "False"
 
 
 def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_file, tmp_path):
