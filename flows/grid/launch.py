@@ -84,8 +84,8 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
     A signal to the whole process group, as of a terminal, has ended the temporary server too: Prefect would wait for it
     in vain, and say so at length.
     """
-    for each in requests_to_stop():
-        signal.signal(each, signal.SIG_DFL)  # the next one ends this process, and with it what waits for it
+    for each in requests_to_stop():  # make sends SIGTERM once more, and a shell SIGHUP; a second Ctrl-C is meant
+        signal.signal(each, signal.SIG_DFL if each == signal.SIGINT else signal.SIG_IGN)
     for handler in logging.root.handlers:
         handler.addFilter(_is_a_warning_of_ours)
     _say("\nstopping")

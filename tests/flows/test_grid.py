@@ -378,6 +378,9 @@ def test_a_signal_ends_everything_at_once_and_the_next_run_goes_on(
             trained = trained or "Finished in state Trained(" in line
             if trained and "/500 " in line:
                 (os.killpg if whole_group else os.kill)(process.pid, number)
+                if number != signal.SIGINT:  # once more, as make does and a shell
+                    time.sleep(0.1)
+                    os.kill(process.pid, number)
                 break
         started = time.monotonic()
         lines += process.stdout.readlines()  # ends when the last process of the group has closed it
