@@ -7,7 +7,7 @@
 #   make audit                         known vulnerabilities of everything the lock files name; asks PyPI's JSON interface
 #                [AUDIT="--vulnerability-service osv"] asks OSV instead
 #   make grid DATA=<zip or folder>     the seven experiments on your images
-#                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set in the store>]
+#                [GRID=mobilenet] [SET="epochs=4 image_size=128"] [SEEDS=3] [DATASET=<name of the set, instead of the grid's>]
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
 #                [PLAN=1] only shows what would be trained, and why, of the set that is in the store; DATA is not needed
 #   make bench [DATA=<zip or folder>] [WEIGHTS=<folder of MobileNet's weights>]
@@ -30,7 +30,7 @@ PYTHON ?= python3
 MADE_FOR := $(shell cat .venv/extra 2>/dev/null)
 EXTRA ?= $(or $(MADE_FOR),cpu)
 GRID ?= blood-cell
-DATASET ?= blood-cells
+DATASET ?=
 SET ?=
 SEEDS ?=
 STRICT ?=
@@ -43,7 +43,7 @@ INTEGRATION ?= tests/integration
 AUDIT ?=
 
 BIN := .venv/bin
-RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" --dataset "$(DATASET)" $(foreach setting,$(SET),--set '$(setting)') \
+RUN_GRID = $(BIN)/python -m flows.grid --grid "$(GRID)" $(if $(DATASET),--dataset "$(DATASET)") $(foreach setting,$(SET),--set '$(setting)') \
   $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STRICT),--strict)
 INSTALLED := .venv/extra
 SAY = $(PYTHON) -c 'import bloodcell, bloodcell.provenance as code; print($(1))'
@@ -73,8 +73,7 @@ grid: $(INSTALLED)
 	@$(RUN_GRID) --plan
 else
 grid: needs-data $(INSTALLED)
-	$(RUN_GRID) --check
-	$(BIN)/bloodcell data push --name "$(DATASET)" "$(DATA)"
+	set -e; name=$$($(RUN_GRID) --check); $(BIN)/bloodcell data push --name "$$name" "$(DATA)"
 	$(RUN_GRID)
 endif
 

@@ -10,7 +10,7 @@ from bloodcell.formatting import counted, listed
 _NAMED = 8  # experiments with one reason, in the flow's last state; the report names all
 
 
-def conclusion(run: GridRun, url: str) -> State[GridRun]:
+def conclusion(run: GridRun, url: str, result: str) -> State[GridRun]:
     """The state in which the flow ends: Failed where an experiment is, with each reason once, or a night is worse.
 
     It tells leakage too.
@@ -18,12 +18,13 @@ def conclusion(run: GridRun, url: str) -> State[GridRun]:
     Args:
         run: The grid run with the outcome of every row, as it was published.
         url: Where its report is.
+        result: What came out on top, in a sentence.
     """
     failed = [row for row in run.rows if row.status == "failed"]
     worse = [verdict for verdict in run.verdicts if verdict.verdict == "worse"]
     leakage = list(filter(None, [warning(run.leakage)]))
     if not (failed or worse):
-        return Completed(message="\n".join([*leakage, f"report: {url}"]), data=run)
+        return Completed(message="\n".join([*leakage, result, f"report: {url}"]), data=run)
     from bloodcell.report.nights import night_text  # the report, whose import takes a third of a second, is made by now
 
     names_by_reason: dict[str, list[str]] = {}
@@ -37,6 +38,7 @@ def conclusion(run: GridRun, url: str) -> State[GridRun]:
                 *(f"{_names(names)}: {reason.rstrip('.')}." for reason, names in names_by_reason.items()),
                 *([f"Worse than the nights before: {listed(list(map(night_text, worse)))}."] if worse else []),
                 *leakage,
+                result,
                 f"Report: {url}",
             ]
         ),

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell import artifacts
-from bloodcell.artifacts import GridRun, LeakageAudit
+from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import warning
 from bloodcell.formatting import counted
@@ -28,7 +28,9 @@ from tasks.prefect_artifacts import artifact_key
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE)
-def report_grid(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawings | None = None) -> tuple[GridRun, str]:
+def report_grid(
+    store: Store, run: GridRun, info: DatasetInfo, last: LastDrawings | None = None
+) -> tuple[GridRun, str, str]:
     """Read the results there are, judge a night by those before it, and publish the report.
 
     Args:
@@ -38,7 +40,7 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawing
         last: Charts that are drawn already; those of the last report otherwise.
 
     Returns:
-        The run as published, with its verdicts, and the report's URL.
+        The run as published, with its verdicts, the report's URL, and its result in a sentence.
     """
     results = read_results(store, run)
     rows = read_rows(store, run, info, results)
@@ -48,11 +50,12 @@ def report_grid(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawing
     files = build_report(run, info, rows, compared, earlier, last=last or LastDrawings.of(store, run.grid.name))
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
+    result = result_of(rows, info, compared)
     try:
-        show_in_prefect(store, run, summary_of(rows, info, run.leakage, compared), rows, files)
+        show_in_prefect(store, run, " ".join(filter(None, [warning(run.leakage), result])), rows, files)
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
         get_run_logger().warning("the report could not be shown here: %r", error)
-    return run, url
+    return run, url, result
 
 
 def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row], files: Mapping[str, bytes]) -> None:
@@ -71,12 +74,8 @@ def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row
     )
 
 
-def summary_of(rows: Sequence[Row], info: DatasetInfo, leakage: Sequence[LeakageAudit], compared: Comparisons) -> str:
-    """Leakage, the best figure and how many rows have none, for one who looks no further."""
-    return " ".join(filter(None, [warning(leakage), _result_of(rows, info, compared)]))
-
-
-def _result_of(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> str:
+def result_of(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> str:
+    """The best figure, and how many rows have none, for one who looks no further."""
     best = headline(rows, info, compared)
     if not best.figure:
         return best.rest

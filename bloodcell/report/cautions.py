@@ -110,11 +110,16 @@ def _trainings(done: Sequence[FinishedRow]) -> Caution | None:
 
 
 def _without_looking(done: Sequence[FinishedRow]) -> Caution | None:
-    """That no row is known to beat a model that calls every image the same."""
+    """Which rows are not known to beat a model that calls every image the same."""
     commonest = max(done[0].test.classes, key=lambda figures: figures.images)
     share = commonest.images / max(done[0].test.images, 1)
-    lowest = [row.cells["test"].accuracy.low if "test" in row.cells else row.test.accuracy for row in done]
-    if not tested_alike(done) or max(lowest) > share:
+    lowest = {row.name: row.cells["test"].accuracy.low if "test" in row.cells else row.test.accuracy for row in done}
+    near = [name for name, low in lowest.items() if low <= share]
+    if not tested_alike(done) or not near:
         return None
     alike = f"To call every test image {commonest.label} is right for {percent(share)}"
-    return "No better than one answer for all", f"{alike}; no row is known to do better."
+    some = f"of {listed(near)} it is not known that they do better" if len(near) > 1 else f"{near[0]} may do no better"
+    return (
+        "No better than one answer for all",
+        f"{alike}; {'no row is known to do better' if len(near) == len(done) else some}.",
+    )

@@ -26,6 +26,9 @@ _INTERVAL: dict[str, dict[str, Any]] = {"test": {"linewidth": 4, "alpha": 0.4}, 
 _ASIDE = 6
 """Points of 1/72 inch by which `seen` stands to the right of its row's line, lest it hide the test's interval."""
 
+_LEAST_ACCURACY_SPAN = 0.2
+"""Of the curves' axis: less would make noise look like learning."""
+
 _LEAST_SPAN = 0.2
 """Of the comparison's time axis, as a share of the longest time."""
 
@@ -74,6 +77,9 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
     if len(histories) > 1:
         loss.plot([], [], color=SOFT, linewidth=0.6, label="one training (thick: their mean)")
     loss.set_ylim(bottom=0)
+    low, high = accuracy.get_ylim()
+    widened = max(0.0, _LEAST_ACCURACY_SPAN - (high - low)) / 2
+    accuracy.set_ylim(low - widened, high + widened)
     percent(accuracy)
     return png(figure, title, legend=loss)
 

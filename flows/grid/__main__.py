@@ -6,10 +6,12 @@ from typing import get_args
 import click
 
 from bloodcell.artifacts import Nightly
+from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.lasting import lasting
 from bloodcell.settings import load_settings
 from bloodcell.store import open_store
+from bloodcell.weights import identify_weights
 from flows.parameters import parse_assignment, resolve
 
 
@@ -33,7 +35,11 @@ from flows.parameters import parse_assignment, resolve
     help="Add the next unused seed, and fail where a row is worse than on the nights before; `restart` forgets these. "
     "An interrupted night goes on with its seed.",
 )
-@click.option("--check", is_flag=True, help="Only check the grid and the settings; needs no dataset, runs nothing.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only check the grid and the settings, and print the name of its dataset, which need not be there.",
+)
 @click.option(
     "--plan", "only_plan", is_flag=True, help="Only show what would be trained, and why; runs and writes nothing."
 )
@@ -59,6 +65,8 @@ def main(
         overrides = dict(map(parse_assignment, assignments))
         config = resolve(name, dataset, overrides, seeds)
         if check:
+            _check_weights(config)
+            click.echo(config.dataset.partition("@")[0])
             return
         with lasting():
             from tasks.plan import plan, refuse
@@ -91,6 +99,13 @@ def main(
             strict=strict,
         )
     )
+
+
+def _check_weights(config: GridConfig) -> None:
+    """Raise what is wrong with the files that the rows start from."""
+    for weights, digest in {(row.config.weights, row.config.weights_sha256) for row in config.rows}:
+        if weights not in ("imagenet", "none"):
+            identify_weights(open_store(load_settings().store), weights, digest)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,8 @@ def grid(
 
 def _run_and_report(
     store: Store, planned: Plan, begun: GridRun, runner: Runner, concurrent: int
-) -> tuple[GridRun, str]:
-    """Run what has no result and publish the report; returns the run as published, and the report's URL."""
+) -> tuple[GridRun, str, str]:
+    """Run what has no result and publish the report; returns what `report_grid` does."""
     charts = cache(partial(_charts_ahead, store, begun, planned.dataset))
     outcomes = fan_out(
         store,

@@ -104,7 +104,7 @@ def _origin(alike: Sequence[PlannedRun], precedents: Precedents) -> str:
         return f"trained in {' to '.join(dict.fromkeys([trained[0], trained[-1]]))}"
     if reported := sorted(precedents.reported_by[key] for key in keys if key in precedents.reported_by):
         return f"trained before {reported[0]}"
-    return "trained in another grid, or in a run without a report"
+    return "trained by a run that was interrupted, or in another grid"
 
 
 def shared(lines: Sequence[Line]) -> list[Line]:

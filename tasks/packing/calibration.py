@@ -21,16 +21,11 @@ _SLOWEST = 2e9
 _STARTUP_SECONDS = 10.0
 """How long a process takes to its first step, where nothing was measured yet."""
 
-_LARGEST_SAVING = 0.5
-"""Share of the time that packing may save: on two cores a small MobileNet takes 0.53 of the time."""
-
-_SPENT_ONCE = 0.1
-"""Share of the time that a measurement may take which is not remembered."""
-
 _BUSY = 25.0
-"""Percent of all cores that other work takes, from which on a measurement holds for this once alone."""
+"""Percent of all cores that other work takes, from which on a measurement would be of that too."""
 
-_LOOK_SECONDS = 0.5
+_LOOKS, _LOOK_SECONDS = 4, 0.5
+"""A machine is busy that is so at each look: a server's start is no work that stays."""
 
 
 class Known(NamedTuple):
@@ -72,9 +67,9 @@ class Calibration:
         for place, slots in enumerate(numbers):
             settings = self.settings.model_copy(update={"slots": slots})
             what = packed(slots, settings.threads_per_experiment)
-            worth = partial(self._is_worth_it, jobs, known, len(numbers) - place, settings)
+            is_worth_it = partial(self._is_worth_it, jobs, known, len(numbers) - place, settings)
             try:
-                found = self._found(remembered, settings, worth)
+                found = self._found(remembered, settings, is_worth_it)
             except StoppedError:
                 raise
             except (BloodcellError, OSError) as error:  # the experiments run all the same
@@ -88,19 +83,13 @@ class Calibration:
                 break
         return Known(known)
 
-    def _is_worth_it(
-        self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings, *, busy: bool
-    ) -> bool:
+    def _is_worth_it(self, jobs: Sequence[Job], known: Sequence[Measurement], left: int, settings: Settings) -> bool:
         """Whether the next number of slots is to be measured, `left` of them being open; says why not."""
         shape, slots, threads = jobs[0].shape, settings.concurrent, settings.threads_per_experiment
         last = known[-1] if known else _guess(jobs[0])
         cost_seconds = left * (last.startup_seconds + MEASURED_SECONDS)
-        if not is_worth_measuring(jobs, last, cost_seconds, _SPENT_ONCE if busy else _LARGEST_SAVING):
-            once = ", and that for this once alone" if busy else ""
-            self.log(
-                f"{shape}: too little is to be trained for it to be worth measuring {packed(slots, threads)}{once}; "
-                "BLOODCELL_SLOTS sets how many run at once"
-            )
+        if not is_worth_measuring(jobs, last, cost_seconds):
+            self.log(f"{shape}: too little is to be trained for it to be worth measuring {packed(slots, threads)}")
             return False
         if not fits(slots, last.memory, self.available):
             held, free = last.memory / 2**30, self.available / 2**30
@@ -108,32 +97,34 @@ class Calibration:
             return False
         return True
 
-    def _found(self, remembered: Remembered, settings: Settings, is_worth: Callable[..., bool]) -> Measurement | None:
+    def _found(self, remembered: Remembered, settings: Settings, is_worth_it: Callable[[], bool]) -> Measurement | None:
         """What was measured with so many slots, or is now; None where it is not worth that."""
         shape, slots, threads = remembered.shape, settings.concurrent, settings.threads_per_experiment
         if found := remembered.find(slots, threads):
             return found
-        if not is_worth(busy=False):
+        if not is_worth_it():
             return None
         with remembered.alone(lambda: self.log(f"{shape}: waiting for another grid run, which measures")):
             if found := remembered.find(slots, threads):  # by the one that this one has waited for
                 return found
-            busy = self._is_busy()
-            if busy and not is_worth(busy=True):
+            if self._is_busy():
                 return None
             self.log(f"{shape}: measuring the throughput of {packed(slots, threads)}")
             made = measure(shape, settings, self.start)
-            if not busy and not self._is_busy():  # nor in between, as far as two looks tell
-                remembered.keep(made)
+            remembered.keep(made)
         self.log(f"{shape}: {packed(slots, threads)}: {made.images_per_second:.0f} images/s")
         return made
 
     def _is_busy(self) -> bool:
         """Whether other work would be measured too; says so."""
-        taken = psutil.cpu_percent(_LOOK_SECONDS)
-        if taken > _BUSY:
-            self.log(f"other work takes {taken:.0f}% of the cores: what is measured meanwhile is not remembered")
-        return taken > _BUSY
+        for _ in range(_LOOKS):
+            if (taken := psutil.cpu_percent(_LOOK_SECONDS)) <= _BUSY:
+                return False
+        self.log(
+            f"other work takes {taken:.0f}% of the cores, and would be measured too: so nothing is; "
+            "BLOODCELL_SLOTS sets how many experiments run at once"
+        )
+        return True
 
 
 def packed(slots: int, threads: int) -> str:

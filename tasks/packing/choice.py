@@ -14,6 +14,10 @@ MEMORY_MARGIN = 1.25
 """What an experiment may hold at its peak, of what its model holds in training: it evaluates and draws, too."""
 
 
+_LARGEST_SAVING = 0.5
+"""Share of the time that packing may save: on two cores a small MobileNet takes 0.53 of the time."""
+
+
 class Measurement(Frozen):
     """How fast a model of one shape trained, in several processes at once."""
 
@@ -66,16 +70,15 @@ def fits(slots: int, memory: int, available: int) -> bool:
     return slots == 1 or slots * memory * MEMORY_MARGIN <= available
 
 
-def is_worth_measuring(jobs: Iterable[Job], expected: Measurement, cost_seconds: float, share: float) -> bool:
-    """Whether a measurement takes no more than a share of the time that it may shorten.
+def is_worth_measuring(jobs: Iterable[Job], expected: Measurement, cost_seconds: float) -> bool:
+    """Whether packing may save more than it takes to measure it.
 
     Args:
         jobs: What is to be trained.
         expected: How fast that is one after another, as far as is known.
         cost_seconds: What the measurement takes.
-        share: The share.
     """
-    return share * sum(expected.seconds(job.images) for job in jobs) > cost_seconds
+    return _LARGEST_SAVING * sum(expected.seconds(job.images) for job in jobs) > cost_seconds
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:

@@ -9,7 +9,7 @@ GOOD = Figures({"train": 0.9, "validation": 0.9, "test": 0.9})
 
 
 def concluded(**outcomes):
-    return conclusion(concluded_run(**outcomes), "s3://b/report.html")
+    return conclusion(concluded_run(**outcomes), "s3://b/report.html", "Best: b.")
 
 
 def concluded_run(**outcomes):
@@ -17,10 +17,10 @@ def concluded_run(**outcomes):
     return build(grid, outcomes).run
 
 
-def test_a_run_without_failures_names_its_report():
+def test_a_run_without_failures_names_its_result_and_its_report():
     state = concluded(a=GOOD, b=GOOD)
     assert state.is_completed()
-    assert state.message == "report: s3://b/report.html"
+    assert state.message == "Best: b.\nreport: s3://b/report.html"
 
 
 def test_each_reason_is_given_once_and_reads_well_on_the_one_line_that_the_ui_makes_of_it():
@@ -29,7 +29,7 @@ def test_each_reason_is_given_once_and_reads_well_on_the_one_line_that_the_ui_ma
     )
     assert state.is_failed()
     assert " ".join(state.message.split()) == (
-        "3 of 4 experiments failed. a, c: the bucket is gone. Remedy: create it. d: x. Report: s3://b/report.html"
+        "3 of 4 experiments failed. a, c: the bucket is gone. Remedy: create it. d: x. Best: b. Report: s3://b/report.html"
     )
 
 
@@ -39,8 +39,9 @@ def test_leakage_is_in_the_state_however_the_run_ended(outcomes):
         name="g", base={"split": "pooled"}, experiments={name: {"epochs": ord(name)} for name in outcomes}
     )
     audit = leakage_of(grid.rows[0].config, test=2499, validation=2000)
-    message = conclusion(build(grid, outcomes, leakage=(audit,)).run, "s3://b/report.html").message
-    *_, leakage, report = message.splitlines()
+    message = conclusion(build(grid, outcomes, leakage=(audit,)).run, "s3://b/report.html", "Best: b.").message
+    *_, leakage, result, report = message.splitlines()
+    assert result == "Best: b."
     assert leakage.startswith("Leakage: 2,499 of 2,500 test images with split pooled have a sibling (")
     assert report.endswith(": s3://b/report.html")
 
@@ -63,16 +64,16 @@ def test_a_night_that_is_worse_fails_and_says_by_how_much():
         )
     )  # fmt: skip
     night = run.model_copy(update={"verdicts": verdicts})
-    state = conclusion(night, "s3://b/report.html")
+    state = conclusion(night, "s3://b/report.html", "Best: b.")
     assert state.is_failed()
     assert state.message == (
         "Worse than the nights before: b by \N{MINUS SIGN}20.00 points (changed: learning rate).\n"
-        "Report: s3://b/report.html"
+        "Best: b.\nReport: s3://b/report.html"
     )
     assert (exit_code(night), exit_code(run)) == (1, 0)
 
 
 def test_a_training_that_failed_is_named_with_its_seed():
     grid = GridConfig(name="g", seeds=2, experiments={"a": {}})
-    state = conclusion(build(grid, {"a": [GOOD, "no memory"]}).run, "s3://b/report.html")
+    state = conclusion(build(grid, {"a": [GOOD, "no memory"]}).run, "s3://b/report.html", "Best: b.")
     assert "1 of 2 experiments failed.\na seed 1: no memory." in state.message

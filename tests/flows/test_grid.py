@@ -96,7 +96,7 @@ def test_leakage_is_told_in_log_state_grid_and_report(store, settings, celled, g
         f"{audit.test.leaked} of {audit.test.images} test images with split pooled have a sibling "
         "(another image of the same source cell) in training"
     )
-    assert state.message.startswith(f"Leakage: {told}.\nreport: ")
+    assert state.message.startswith(f"Leakage: {told}.\nTest accuracy: ")
     opening = store.read(artifacts.grid_run("own", run.run_id, "report.md")).decode().split("## Results")[0]
     assert f"**Leakage**: {told}." in opening
     (logged,) = [record for record in caplog.records if record.levelname == "WARNING"]

@@ -37,7 +37,7 @@ def test_seeds_of_a_row_share_a_line_and_what_is_trained_comes_first():
     runs = [planned(row, seed=seed, done=row == "a") for seed in range(4) for row in "ab"]
     assert lines(*runs) == [
         ("train", "b", "seeds 0 to 3", "new seed"),
-        ("reuse", "a", "seeds 0 to 3", "trained in another grid, or in a run without a report"),
+        ("reuse", "a", "seeds 0 to 3", "trained by a run that was interrupted, or in another grid"),
     ]
     assert lines(planned(), why="new row", several_seeds=False) == [("train", "a", "", "new row")]
 
@@ -49,7 +49,7 @@ def test_a_result_is_told_with_the_runs_that_trained_it():
     assert lines(*runs, precedents=known) == [
         ("reuse", "a", "seeds 0 and 1", "trained before run-4"),
         ("reuse", "a", "seeds 2 and 3", "trained in run-2 to run-4"),
-        ("reuse", "a", "seed 4", "trained in another grid, or in a run without a report"),
+        ("reuse", "a", "seed 4", "trained by a run that was interrupted, or in another grid"),
     ]
     assert lines(planned(done=True, resumed=True)) == [
         ("resume", "a", "seed 0", "trained by the run that was interrupted")

@@ -152,13 +152,30 @@ def test_leakage_of_unknown_cells_is_called_unknown(make, figures, grid, protoco
 
 def test_a_row_that_waited_long_for_data_is_named_with_the_remedy(make, figures):
     grid = GridConfig(name="g", experiments={"a": {}, "b": {"dropout": 0.1}, "c": {"dropout": 0.2}})
-    # Ten epochs and 60 seconds: 1.8%, 2.5%, and a result that does not know.
-    outcomes = {"a": figures(0.8, waiting=0.11), "b": figures(0.8, waiting=0.15), "c": figures(0.8)}
+    # Ten epochs and 600 seconds: 1.8%, 2.5%, and a result that does not know.
+    waited = {"a": 1.1, "b": 1.5, "c": None}
+    outcomes = {name: figures(0.8, seconds=600, waiting=waiting) for name, waiting in waited.items()}
     example = make(grid, outcomes, sources=KNOWN)
     assert "**Waited for data**: More than 2% of their learning time: b (2.5%). Learning times are" in example.opening
     assert "BLOODCELL_CACHE" in example.opening
     assert "Training waited for data 2.5% of the learning time." in example.markdown
     assert "How long training waited for data is unknown." in example.markdown
     assert "Waited for data" not in make(grid, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).opening
-    short = {name: figures(0.8, seconds=6, waiting=0.09) for name in "abc"}  # 15%, but less than a second
+    short = {name: figures(0.8, seconds=30, waiting=0.45) for name in "abc"}  # 15%, but less than five seconds
     assert "Waited for data" not in make(grid, short, sources=KNOWN).opening
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ((0.9, 0.8), None),
+        ((0.9, 0.26), "is right for 25.00%; b may do no better."),
+        ((0.9, 0.26, 0.2), "is right for 25.00%; of b and c it is not known that they do better."),
+        ((0.26, 0.2), "is right for 25.00%; no row is known to do better."),
+    ],
+)
+def test_rows_that_one_answer_for_all_may_equal_are_named(make, figures, accuracies, words):
+    grid = GridConfig(name="g", experiments={name: {"epochs": ord(name)} for name in "abc"[: len(accuracies)]})
+    opening = make(grid, dict(zip("abc", map(figures, accuracies), strict=False)), sources=KNOWN).opening
+    assert ("No better than one answer for all" in opening) == bool(words)
+    assert (words or "") in opening

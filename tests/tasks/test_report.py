@@ -12,7 +12,7 @@ from bloodcell.report.comparisons import compare
 from bloodcell.report.rows import finished
 from bloodcell.store import LocalStore
 from tasks.prefect_artifacts import artifact_key
-from tasks.report import report_grid, summary_of
+from tasks.report import report_grid, result_of
 from tests.report.conftest import Figures, build, leakage_of
 
 
@@ -42,14 +42,15 @@ def shown(key: str) -> list:
 def test_a_run_leaves_its_results_and_its_report_in_the_history_of_its_grid(prefect_server, store, example):
     name = example.run.grid.name.strip("-")
     for _ in range(2):
-        run, url = reporting(store, example)
+        run, url, result = reporting(store, example)
     assert run == example.run
     assert url == f"{store.url}/grids/{example.run.grid.name}/{example.run.run_id}/report.html"
+    assert result == "Test accuracy: 75.00% by a. 1 of 2 rows failed."
     table, _ = shown(f"results-{name}")
     assert table.type == "table"
     assert '"Test accuracy": "75.00%"' in table.data
     assert '"Reason": "no memory"' in table.data
-    assert table.description.startswith("Test accuracy: 75.00% by a. 1 of 2 rows failed.")
+    assert table.description.startswith(result)
     report, _ = shown(f"report-{name}")
     assert report.type == "markdown"
     assert report.data.count("](data:image/png;base64,") == 3
@@ -81,9 +82,9 @@ def test_a_report_that_cannot_be_shown_is_published_and_the_log_says_so(prefect_
 
 
 def test_a_summary_is_the_reports_first_words(make_rows):
-    assert summary_of(*make_rows({"a": 0.5, "b": 0.75})) == "Best test accuracy: 75.00% by b."
-    assert summary_of(*make_rows({"a": "x", "b": "x"})) == "None of the 2 rows has a result."
-    assert summary_of(*make_rows({"a": 0.5, "b": "x"}, synthetic=True)) == (
+    assert result_of(*make_rows({"a": 0.5, "b": 0.75})) == "Best test accuracy: 75.00% by b."
+    assert result_of(*make_rows({"a": "x", "b": "x"})) == "None of the 2 rows has a result."
+    assert result_of(*make_rows({"a": 0.5, "b": "x"}, synthetic=True)) == (
         "Synthetic data: test accuracy: 50.00% by a. 1 of 2 rows failed."
     )
 
@@ -97,6 +98,6 @@ def make_rows():
             for name, value in outcomes.items()
         }
         built = build(grid, figures, **options)
-        return built.rows, built.info, built.run.leakage, compare(finished(built.rows))
+        return built.rows, built.info, compare(finished(built.rows))
 
     return make

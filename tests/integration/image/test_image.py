@@ -158,7 +158,7 @@ def test_an_experiment_trains_in_it(run, store, spec):
 
 
 def test_a_grid_is_checked_in_it(run):
-    assert run("python", "-m", "flows.grid", "--grid", "demo", "--check") == (0, "")
+    assert run("python", "-m", "flows.grid", "--grid", "demo", "--check") == (0, "synthetic\n")
 
 
 def test_a_worker_in_it_deploys_and_runs_the_flow(run, tmp_path):

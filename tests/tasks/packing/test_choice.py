@@ -123,8 +123,8 @@ def test_what_was_not_measured_of_a_shape_is_taken_from_what_was():
 
 def test_a_measurement_must_be_worth_its_time():
     last = measured(1, rate=100, startup=5)
-    assert is_worth_measuring(jobs(*[1000] * 2), last, cost_seconds=14, share=0.5)  # of 30 s
-    assert not is_worth_measuring(jobs(*[1000] * 2), last, cost_seconds=16, share=0.5)
+    assert is_worth_measuring(jobs(*[1000] * 2), last, cost_seconds=14)  # of 30 s a half may be saved
+    assert not is_worth_measuring(jobs(*[1000] * 2), last, cost_seconds=16)
 
 
 def test_no_more_run_at_once_than_a_measurement_allowed():

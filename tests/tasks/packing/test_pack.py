@@ -177,25 +177,22 @@ def test_where_one_shape_fails_none_runs_with_as_many_and_where_it_fails_alone_n
     assert any("0.5" in shape for shape, _ in measured.measured) == bool(rates)
 
 
-def test_what_is_measured_beside_other_work_is_not_remembered(machine, auto, planned, monkeypatch):
-    measured = machine({1: 100, 2: 150, 4: 200})
-    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 60.0)
-    for _ in range(2):
-        assert measured.pack(auto, planned(*[40] * 8))[0].slots == 4
-    assert measured.numbers == [1, 2, 4] * 2
-    assert any("other work takes 60% of the cores" in line for line in measured.lines)
+def test_nothing_is_measured_beside_other_work_that_stays(machine, auto, planned, monkeypatch):
+    measured, plan = machine({1: 100, 2: 150, 4: 200}), planned(*[9] * 8)
+    looks = iter([60.0] * 4 + [60.0, 60.0, 10.0] + [10.0] * 9)
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: next(looks))
+    assert measured.pack(auto, plan)[0].slots == 1
+    assert measured.numbers == []
+    assert "other work takes 60% of the cores" in measured.lines[-1]
+    assert measured.pack(auto, plan)[0].slots == 4
+    assert measured.numbers == [1, 2, 4]
 
 
-def test_what_is_not_remembered_must_cost_little_beside_what_is_to_be_trained(machine, auto, planned, monkeypatch):
-    rates = {1: 100, 2: 150, 4: 200}
-    plan = planned(*[9] * 8)  # 182 s, as is reckoned, and three measurements 42
-    busy = machine(rates)
+def test_what_is_remembered_counts_on_a_busy_machine_too(machine, auto, planned, monkeypatch):
+    machine({1: 100, 2: 150, 4: 200}).pack(auto, planned(*[9] * 8))
+    busy = machine({})
     monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 60.0)
-    assert busy.pack(auto, plan)[0].slots == 1
-    assert busy.numbers == []
-    assert "for this once alone; BLOODCELL_SLOTS sets how many run at once" in busy.lines[-1]
-    quiet = machine(rates)
-    assert quiet.pack(auto, plan)[0].slots == 4
+    assert busy.pack(auto, planned(*[9] * 8))[0].slots == 4
 
 
 def test_of_grid_runs_at_one_time_one_measures_and_the_others_wait_for_it(machine, auto, planned, monkeypatch):
