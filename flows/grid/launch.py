@@ -17,6 +17,7 @@ from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    PREFECT_SERVER_LOGGING_LEVEL,
     get_current_settings,
     temporary_settings,
 )
@@ -28,8 +29,13 @@ from bloodcell.store import Store
 from flows.conclusion import exit_code
 from flows.grid.flow import INTERRUPTIBLE, ON_START, grid, run_of
 
-# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start.
-_EMBEDDED_SERVER = {PREFECT_SERVER_ANALYTICS_ENABLED: False, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}
+# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start. What it
+# fails at its client tells, but for what it leaves undone where a signal ends it: in a traceback.
+_EMBEDDED_SERVER = {
+    PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+    PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",
+}
 # A run that sends heartbeats, as Prefect's do unless told, ends up to a second late: what sends them has to wake first.
 _NO_HEARTBEATS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
 
