@@ -29,8 +29,8 @@ from bloodcell.store import Store
 from flows.conclusion import exit_code
 from flows.grid.flow import INTERRUPTIBLE, ON_START, grid, run_of
 
-# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start. Its own
-# errors are tracebacks of what a signal left undone; all else its client tells.
+# Prefect's ephemeral server reports home and gives up after 20 s, which a busy machine needs for its first start. Its
+# own errors are tracebacks of what a signal left undone; all else its client tells.
 _EMBEDDED_SERVER = {
     PREFECT_SERVER_ANALYTICS_ENABLED: False,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
