@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import psutil
@@ -66,15 +65,16 @@ class Calibration:
         numbers = splits(cpus(), self.jobs)
         for place, slots in enumerate(numbers):
             settings = self.settings.model_copy(update={"slots": slots})
-            what = packed(slots, settings.threads_per_experiment)
-            is_worth_it = partial(self._is_worth_it, jobs, known, len(numbers) - place, settings)
-            try:
-                found = self._found(remembered, settings, is_worth_it)
-            except StoppedError:
-                raise
-            except (BloodcellError, OSError) as error:  # the experiments run all the same
-                self.log(f"{remembered.shape}: the throughput of {what} could not be measured: {error}")
-                return Known(known, failed_at=slots)
+            found = remembered.find(slots, settings.threads_per_experiment)
+            if found is None and self._is_worth_it(jobs, known, len(numbers) - place, settings):
+                try:
+                    found = self._measured(remembered, settings)
+                except StoppedError:
+                    raise
+                except (BloodcellError, OSError) as error:  # the experiments run all the same
+                    what = packed(slots, settings.threads_per_experiment)
+                    self.log(f"{remembered.shape}: the throughput of {what} could not be measured: {error}")
+                    return Known(known, failed_at=slots)
             if found is None:
                 break
             slower = bool(known) and found.images_per_second < known[-1].images_per_second
@@ -97,13 +97,9 @@ class Calibration:
             return False
         return True
 
-    def _found(self, remembered: Remembered, settings: Settings, is_worth_it: Callable[[], bool]) -> Measurement | None:
-        """What was measured with so many slots, or is now; None where it is not worth that."""
+    def _measured(self, remembered: Remembered, settings: Settings) -> Measurement | None:
+        """The throughput with so many slots; None where other work would be measured too."""
         shape, slots, threads = remembered.shape, settings.concurrent, settings.threads_per_experiment
-        if found := remembered.find(slots, threads):
-            return found
-        if not is_worth_it():
-            return None
         with remembered.alone(lambda: self.log(f"{shape}: waiting for another grid run, which measures")):
             if found := remembered.find(slots, threads):  # by the one that this one has waited for
                 return found

@@ -13,7 +13,6 @@ from tasks.packing.jobs import Job
 MEMORY_MARGIN = 1.25
 """What an experiment may hold at its peak, of what its model holds in training: it evaluates and draws, too."""
 
-
 _LARGEST_SAVING = 0.5
 """Share of the time that packing may save: on two cores a small MobileNet takes 0.53 of the time."""
 
