@@ -21,7 +21,7 @@ KEY_LENGTH = 20
 LONG_WAIT = 0.02
 """Fraction of the learning time from which on waiting for data is worth a word."""
 
-_SHORT_WAIT_SECONDS = 5.0
+_SHORT_WAIT_SECONDS = 1.0
 """No remedy is worth its trouble below this: the start of the input of a tiny training alone is some percent of it."""
 
 DOCTOR = "doctor"

@@ -161,7 +161,7 @@ def test_a_row_that_waited_long_for_data_is_named_with_the_remedy(make, figures)
     assert "Training waited for data 2.5% of the learning time." in example.markdown
     assert "How long training waited for data is unknown." in example.markdown
     assert "Waited for data" not in make(grid, dict.fromkeys("abc", figures(0.8)), sources=KNOWN).opening
-    short = {name: figures(0.8, seconds=30, waiting=0.45) for name in "abc"}  # 15%, but less than five seconds
+    short = {name: figures(0.8, seconds=6, waiting=0.09) for name in "abc"}  # 15%, but less than a second
     assert "Waited for data" not in make(grid, short, sources=KNOWN).opening
 
 
