@@ -1,8 +1,9 @@
-"""How long a training waits for data. Measured beside the numbers, which are those of plain `fit`."""
+"""How long a training waits for data, and that it hardly does. The numbers are those of plain `fit`."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +16,28 @@ _AHEAD = 2
 Outputs = Mapping[str, tf.Tensor]
 
 
+def _ahead(thread: Executor) -> Callable[[Iterator[Any]], Any]:
+    """A `next` of which the result is there when it is asked for, as it was called in the thread meanwhile.
+
+    `tf.data` has the batch ready, but what hands it over is Python, and takes a millisecond once the computing of a
+    step has driven it out of the processor's caches: 3% of a small network's step.
+
+    One iterator after another may be given; what was taken ahead of one is dropped when another is.
+    """
+    of: Iterator[Any] | None = None
+    upcoming: Future[Any] | None = None
+
+    def take(iterator: Iterator[Any]) -> Any:
+        nonlocal of, upcoming
+        if upcoming is None or iterator is not of:
+            of, upcoming = iterator, thread.submit(next, iterator)
+        batch = upcoming.result()
+        upcoming = thread.submit(next, iterator)
+        return batch
+
+    return take
+
+
 class Waiting:
     """The time in which the next batch was asked for and not there.
 
@@ -24,6 +47,11 @@ class Waiting:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._thread = ThreadPoolExecutor(1, "next-batch")
+
+    def end(self) -> None:
+        """Take no batch ahead any more: what was timed is of no use after it."""
+        self._thread.shutdown()
 
     def timed(self, step: Callable[[Any], Outputs], spec: Any, *, jit_compile: bool) -> Callable[[Any], Outputs]:
         """What Keras calls for each step of an epoch: takes the next batch of an iterator, and computes.
@@ -35,6 +63,7 @@ class Waiting:
         """
         compute = tf.function(step, [spec], autograph=False, jit_compile=jit_compile)
         running: deque[Outputs] = deque()
+        take = _ahead(self._thread)
 
         def next_step(iterator: Iterator[Any]) -> Outputs:
             if len(running) == _AHEAD:
@@ -42,7 +71,7 @@ class Waiting:
                 # batches long before they are of use, and count that as waiting.
                 next(iter(running.popleft().values())).numpy()
             asked = time.perf_counter()
-            batch = next(iterator)
+            batch = take(iterator)
             self.seconds += time.perf_counter() - asked
             outputs: Outputs = compute(batch)
             running.append(outputs)
@@ -70,3 +99,4 @@ def measured(model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dat
         yield waiting
     finally:
         model.train_function = model.test_function = None
+        waiting.end()

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import keras
@@ -80,26 +81,56 @@ def test_the_numbers_are_those_of_plain_fit_to_the_bit_and_the_model_is_an_ordin
     ]
 
 
-def test_the_time_in_which_batches_are_late_counts_and_no_other(monkeypatch):
-    clock = 0.0
+@pytest.mark.parametrize(
+    ("late", "computing", "at_least", "below"),
+    [(0.3, 0.0, 0.9, 1.2), (0.05, 0.4, 0.05, 0.2)],
+    ids=["late batches are waited for", "a batch that is made while the device computes is not"],
+)
+def test_the_time_in_which_batches_are_late_counts_and_no_other(monkeypatch, late, computing, at_least, below):
+    def batches():
+        for number in range(4):
+            time.sleep(late if number < 3 else 0.0)
+            yield number
 
-    def later(seconds: float) -> None:
-        nonlocal clock
-        clock += seconds
-
-    def late():
-        for _ in range(3):
-            later(1.0)
-            yield 0
+    def compute(batch: int) -> dict[str, tf.Tensor]:
+        time.sleep(computing)
+        return {"loss": tf.constant(batch)}
 
     monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
-    monkeypatch.setattr(time, "perf_counter", lambda: clock)
+    waiting, data = Waiting(), batches()
+    step = waiting.timed(compute, None, jit_compile=False)
+    assert [int(step(data)["loss"]) for _ in range(3)] == [0, 1, 2]
+    assert at_least <= waiting.seconds < below
+
+
+def test_what_was_taken_ahead_is_not_lost_to_another_iterator(monkeypatch):
+    monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
     waiting = Waiting()
-    step = waiting.timed(lambda batch: later(10.0) or {"loss": tf.constant(0.0)}, None, jit_compile=False)
-    data = late()
-    for _ in range(3):
-        step(data)
-    assert (waiting.seconds, clock) == (3.0, 33.0)
+    train, test = (waiting.timed(lambda batch: {"loss": tf.constant(batch)}, None, jit_compile=False) for _ in range(2))
+    data, seen = iter(range(6)), []
+    for _ in range(3):  # epochs, each with a validation of its own
+        seen += [int(train(data)["loss"]) for _ in range(2)]
+        assert [int(test(iter([7]))["loss"])] == [7]
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_no_thread_outlives_a_training(model):
+    before = set(threading.enumerate())
+    with measured(model, batches(29), batches(13)):
+        fit(model, batches(29), batches(13))
+        assert {thread.name for thread in set(threading.enumerate()) - before} == {"next-batch_0"}
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_failure_in_the_making_of_a_batch_is_the_trainings(model):
+    def broken():
+        yield np.zeros((2, 8, 8, 3), np.uint8), np.zeros(2, np.int32)
+        raise ValueError("a page of the array cannot be read")
+
+    spec = (tf.TensorSpec((None, 8, 8, 3), tf.uint8), tf.TensorSpec((None,), tf.int32))
+    train = tf.data.Dataset.from_generator(broken, output_signature=spec)
+    with measured(model, train, batches(13)), pytest.raises(tf.errors.InvalidArgumentError, match="cannot be read"):
+        model.fit(train, epochs=1, steps_per_epoch=4, shuffle=False, verbose=0)
 
 
 def test_validation_counts(model):
@@ -131,14 +162,18 @@ def test_the_host_is_one_step_ahead_of_the_device_at_most(monkeypatch):
 
     monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
     step = Waiting().timed(lambda number: {"loss": OnDevice(number)}, None, jit_compile=False)
-    seen = []
+    seen, asked = [], threading.Semaphore(0)
 
     def numbers():
         for number in range(5):
-            seen.append(list(finished))  # when the batch is asked for
+            seen.append(list(finished))  # when the batch is asked for, in a thread, a step before it is computed with
+            asked.release()
             yield number
 
     data = numbers()
-    for _ in range(5):
+    step(data)
+    assert asked.acquire(timeout=10)
+    for _ in range(4):
+        assert asked.acquire(timeout=10)
         step(data)
-    assert seen == [[], [], [0], [0, 1], [0, 1, 2]]
+    assert seen == [[], [], [], [0], [0, 1]]
