@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measuring import run_command
@@ -38,10 +38,17 @@ class Trainings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a side took, in seconds, and the test accuracy of each row."""
+    """What became of a side.
+
+    Attributes:
+        seconds: Wall-clock.
+        accuracy: On the test, by row.
+        waited: The fraction of its learning time in which a row waited for data, by row; nobody knows a notebook's.
+    """
 
     seconds: float
     accuracy: Mapping[str, float]
+    waited: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path, *, onednn: bool = False) -> Outcome:
@@ -101,8 +108,12 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     grid = run_command(command, environment)
     latest = read_model(store, latest_grid_run(GRID), LatestRun)
     run = read_model(store, grid_run(GRID, latest.run_id, "grid.json"), GridRun)
-    accuracy = {row.name: read_result(store, row.key).metrics["test"].accuracy for row in run.rows}
-    return Outcome(push.seconds + grid.seconds, accuracy)
+    results = {row.name: read_result(store, row.key) for row in run.rows}
+    return Outcome(
+        push.seconds + grid.seconds,
+        {name: result.metrics["test"].accuracy for name, result in results.items()},
+        {name: waited for name, result in results.items() if (waited := result.waiting_fraction) is not None},
+    )
 
 
 def _grid(rows: tuple[str, ...], folder: Path) -> str:

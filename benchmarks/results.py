@@ -78,6 +78,8 @@ def quantity(value: float, unit: str, more_digits: int = 0) -> str:
     match unit:
         case "x":
             return f"{value:.{places}f}x"
+        case "%":
+            return f"{value:.{places}f}%"
         case "points":
             return f"{value:+.{places}f} points"
         case _:
@@ -86,7 +88,7 @@ def quantity(value: float, unit: str, more_digits: int = 0) -> str:
 
 def digits(unit: str) -> int:
     """Decimals of a value in that unit."""
-    return {"x": 2, "s": 1, "points": 1}.get(unit, 0)
+    return {"x": 2, "s": 1, "%": 1, "points": 1}.get(unit, 0)
 
 
 class Result(Frozen):

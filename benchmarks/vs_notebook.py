@@ -13,6 +13,9 @@ The first round is a machine's first: it calibrates how many experiments share t
 Later rounds remember both. Accuracy is on the images of TEST. Its difference is a mean over pairs of trainings, of one
 row and one seed each, with a 95% interval. Pairs of a seed share their split, so that the interval is rather too
 narrow: one that is below zero is taken for an accuracy that is lower beyond seed noise.
+
+How long a training waited for its next batch is what the report shows of each: of all trainings of ours, the largest
+fraction is taken.
 """
 
 import tempfile
@@ -34,6 +37,9 @@ from bloodcell.data.splits import assign
 
 AT_MOST = 0.55
 """Bar of our wall-clock over the notebook's."""
+
+WAITED_AT_MOST = 2.0
+"""Bar of the time in which a training waits for data, in percent of its learning time."""
 
 
 class Round(NamedTuple):
@@ -82,6 +88,16 @@ def figures(rounds: list[Round]) -> tuple[list[Figure], list[str]]:
             unit="x",
         )
     )
+    waits = [waited for each in rounds for waited in each.ours.waited.values()]
+    found.append(
+        Figure(
+            key="waiting",
+            text=f"learning time spent waiting for data, the most of {len(waits)} trainings",
+            value=100 * max(waits),
+            unit="%",
+            at_most=WAITED_AT_MOST,
+        )
+    )
     ours = [each.ours.accuracy[row] for each in rounds for row in each.ours.accuracy]
     theirs = [each.notebook.accuracy[row] for each in rounds for row in each.ours.accuracy]
     notes = []
@@ -118,6 +134,7 @@ def _rows(rounds: list[Round]) -> list[Row]:
             "ratio to it with oneDNN": round(ours.seconds / onednn.seconds, 2),
             "notebook, mean test accuracy %": mean(theirs),
             "ours, mean test accuracy %": mean(ours),
+            "ours, waited %": " ".join(f"{100 * waited:.2f}" for waited in ours.waited.values()),
         }
         for seed, (theirs, onednn, ours) in enumerate(rounds)
     ]

@@ -146,7 +146,8 @@ def compared(tmp_path, coloured_folder) -> Result:
 
 
 def test_vs_notebook(compared):
-    assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn"]
+    assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn", "waiting"]
+    assert 0 < compared.figures[-1].value < 100
     assert compared.rows[0]["ours, s"] > 0
     assert compared.rows[0]["notebook with oneDNN, s"] > 0
 
@@ -154,7 +155,8 @@ def test_vs_notebook(compared):
 @pytest.mark.parametrize(("lower", "met"), [(0.0, True), (0.2, False)])
 def test_an_accuracy_that_is_lower_beyond_noise_is_told(lower, met):
     theirs = vs_notebook.Outcome(10.0, {"a": 0.5, "b": 0.6, "c": 0.7})
-    ours = vs_notebook.Outcome(5.0, {"a": 0.51 - lower, "b": 0.59 - lower, "c": 0.7 - lower})
+    ours = vs_notebook.Outcome(5.0, {"a": 0.51 - lower, "b": 0.59 - lower, "c": 0.7 - lower}, {"a": 0.01, "b": 0.021})
     figures, notes = vs_notebook.figures([vs_notebook.Round(theirs, theirs, ours)])
     assert figures[-1].met is met
+    assert next(figure for figure in figures if figure.key == "waiting").met is False
     assert ("not lower beyond" in notes[0]) is met
