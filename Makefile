@@ -3,6 +3,7 @@
 #   make test                          the tests
 #   make integration                   the tests on a real Docker Engine, S3 server and Prefect server; Debian's packages for
 #                                      them are installed where this user may, and what cannot be had is skipped and named
+#   make long                          the tests that take minutes each, which the two above leave out
 #   make check                         format, lint and types
 #   make audit                         known vulnerabilities of everything the lock files name; asks PyPI's JSON interface
 #                [AUDIT="--vulnerability-service osv"] asks OSV instead
@@ -62,7 +63,7 @@ $(error .venv was made with EXTRA=$(MADE_FOR); run `make clean` first to change 
 endif
 endif
 
-.PHONY: demo test integration integration-with-engine integration-without-engine check audit chaos grid needs-data bench fuzz reliability image up down lock clean
+.PHONY: demo test integration long integration-with-engine integration-without-engine check audit chaos grid needs-data bench fuzz reliability image up down lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/bloodcell data show synthetic 2>/dev/null || $(BIN)/bloodcell data synthesize --name synthetic
@@ -96,7 +97,7 @@ reliability: $(INSTALLED)
 
 test: $(INSTALLED)
 	# Each worker has a core: more threads of linear algebra would only wait for one another.
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 -q --ignore tests/integration
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 -q --durations 15 -m 'not long' --ignore tests/integration
 
 integration: $(INSTALLED)
 	tests/integration/install
@@ -104,7 +105,11 @@ integration: $(INSTALLED)
 
 # One xdist worker each, which prints whole lines; 5 is the exit code of a selection in which there is no test.
 integration-with-engine integration-without-engine: $(INSTALLED)
-	$(BIN)/pytest -n 1 -v --durations 15 -m '$(if $(findstring without,$@),not )engine' $(INTEGRATION) || test $$? = 5
+	$(BIN)/pytest -n 1 -v --durations 15 -m '$(if $(findstring without,$@),not )engine and not long' $(INTEGRATION) || test $$? = 5
+
+long: $(INSTALLED)
+	tests/integration/install
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 1 -v --durations 15 -m long
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -60,6 +60,7 @@ def test_stock_keras_and_ours_are_one_network():
     assert float(own.optimizer.learning_rate) == float(stock.optimizer.learning_rate)
 
 
+@pytest.mark.long
 def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
     figure = Figure(key="bfloat16", text="speed", value=1.0, unit="x")
     monkeypatch.setattr(precision, "compare_throughput", lambda shape, *_, **__: ([figure], [{"model": shape.text}]))
@@ -116,6 +117,7 @@ def test_dataset_scale(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_fan_out(tmp_path, monkeypatch):
     picture = tmp_path / "plots" / "fan_out.png"
     monkeypatch.setattr(fan_out, "_IMAGES", 48)
@@ -125,6 +127,7 @@ def test_fan_out(tmp_path, monkeypatch):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_a_row_that_changes_is_told_from_those_that_are_reused(tmp_path, monkeypatch):
     monkeypatch.setattr(rerun, "_IMAGES", 48)
     result = measured(rerun.main, tmp_path, "--rows", 1, "--rounds", 1)
@@ -145,6 +148,7 @@ def compared(tmp_path, coloured_folder) -> Result:
     return measured(vs_notebook.main, tmp_path, *arguments)
 
 
+@pytest.mark.long
 def test_vs_notebook(compared):
     assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn", "waiting"]
     assert 0 < compared.figures[-1].value < 100

@@ -17,6 +17,8 @@ from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
 from tests.conftest import COLOURS, draw_colours, name_cells
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.chaos.victims import KINDS
 
 
+@pytest.mark.long
 def test_a_grid_that_is_killed_piece_by_piece_ends_as_one_that_was_left_alone():
     # A process of its own: it starts servers that outlive whoever starts them, and never waits for their end.
     options = {"--kills": len(KINDS), "--seed": 1, "--rows": 2, "--deadline": 1200}

@@ -3,6 +3,7 @@
 import subprocess
 
 import psutil
+import pytest
 
 from deployments.local.ports import is_free
 from deployments.local.processes import FLOW_RUN, PREFECT_SERVER, S3_SERVER, WORKER, running
@@ -45,6 +46,7 @@ def test_the_coming_nights_are_scheduled(stack):
     assert {night.auto_scheduled for night in nights} == {True}
 
 
+@pytest.mark.long
 def test_a_night_waits_for_the_one_before_and_skips_itself_when_that_took_too_long(stack, small_grid):
     first = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG)
     stack.wait(first, lambda run: is_training(stack))

@@ -45,6 +45,7 @@ def database() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.long
 def test_a_grid_is_deployed_scheduled_and_run(database, new_stack, own_environment, small_grid):
     stack = new_stack(own_environment | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database})
     started = stack.make("up")

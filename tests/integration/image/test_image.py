@@ -69,7 +69,7 @@ def names_in(archive: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("buildkit", [False, True], ids=["legacy", "BuildKit"])
+@pytest.mark.parametrize("buildkit", [False, pytest.param(True, marks=pytest.mark.long)], ids=["legacy", "BuildKit"])
 def test_either_builder_makes_it_and_a_change_of_code_leaves_the_dependencies(
     engine, base_image, client, planted, buildkit
 ):

@@ -39,6 +39,7 @@ def test_a_grid_of_six_outlives_one_of_two_workers(pool, grid_file):
     pool.prefect.eventually(lambda: pool.containers() == [])
 
 
+@pytest.mark.long
 def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alone(pool, grid_file):
     grid = grid_file(a={"epochs": 300}, b={"batch_size": 1000})
     killed = pool.start(grid)
@@ -53,6 +54,7 @@ def test_a_restarted_grid_adopts_what_runs_and_a_row_that_cannot_work_fails_alon
     assert pool.runs_of_row()["a"] == 1
 
 
+@pytest.mark.long
 def test_cancelling_a_grid_cancels_what_runs_and_what_waits(pool, grid_file):
     run_id = pool.start(grid_file(**{name: LONG | {"dropout": tenths / 10} for tenths, name in enumerate("abc")}))
     pool.prefect.wait(run_id, until=lambda: pool.are_training(2))
@@ -101,6 +103,7 @@ def lost_run(deployed) -> Iterator[None]:
         client.delete_automation(automation)
 
 
+@pytest.mark.long
 def test_what_a_lost_host_ran_is_run_anew_elsewhere(pool, grid_file, lost_run):
     run_id = pool.start(grid_file(a=LONG))
     pool.prefect.wait(run_id, until=lambda: pool.are_training(1))

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 
 import docker
+import pytest
 from docker.errors import APIError
 
 from tasks.runners.docker.settings import LABEL
@@ -47,6 +48,7 @@ def test_containers_of_a_grid_show_no_credential_but_in_their_environment(host, 
     assert found(places[b"inspect"] + places[b"logs"] + ended.stdout + ended.stderr, planted) == set()
 
 
+@pytest.mark.long
 def test_an_image_shows_nothing_of_the_environment_that_it_was_made_in(host, engine, base_image, image, monkeypatch):
     """Its layers: tests/integration/image/test_image.py."""
     for name, value in host.environment(host.s3.url).items():
