@@ -117,7 +117,6 @@ def test_dataset_scale(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.long
 def test_fan_out(tmp_path, monkeypatch):
     picture = tmp_path / "plots" / "fan_out.png"
     monkeypatch.setattr(fan_out, "_IMAGES", 48)
