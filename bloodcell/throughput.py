@@ -15,7 +15,7 @@ from bloodcell.events import Window, emit
 from bloodcell.model import build_model
 from bloodcell.settings import Settings
 from bloodcell.shapes import ModelShape
-from bloodcell.training import set_up
+from bloodcell.training import create_variables, set_up
 
 _CLASSES = 4
 _WINDOW_SECONDS = 0.5
@@ -47,7 +47,9 @@ def train_until_stopped(shape: ModelShape, settings: Settings) -> None:
     labels = rng.integers(0, _CLASSES, config.batch_size, dtype=np.int32)
     batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
     windows = _Windows(config.batch_size)
-    build_model(config, _CLASSES).fit(batches, steps_per_epoch=_STEPS, callbacks=[windows], shuffle=False, verbose=0)
+    model = build_model(config, _CLASSES)
+    create_variables(model)
+    model.fit(batches, steps_per_epoch=_STEPS, callbacks=[windows], shuffle=False, verbose=0)
 
 
 def peak_memory() -> int:

@@ -74,7 +74,7 @@ def fit(
         DeviceMemoryError: The device has too little memory.
     """
     loop = Loop(model, config, examples.steps(config.batch_size), _early_stopping(config))
-    _create_variables(model)
+    create_variables(model)
     if resume is not None:
         loop.restore(resume)
     train = examples.training_batches(
@@ -90,10 +90,13 @@ def fit(
     return loop.training()
 
 
-def _create_variables(model: keras.Model) -> None:
+def create_variables(model: keras.Model) -> None:
     """Create the optimizer's variables and the metrics': the train step, which would, is then traced once, not twice.
 
     It takes seconds off every training, and changes no number of it.
+
+    Args:
+        model: The compiled model, before its first step.
     """
     if not model.optimizer.built:  # the one that scales a float16 loss would make them twice
         model.optimizer.build(model.trainable_variables)
