@@ -11,7 +11,7 @@ from benchmarks.results import RESULTS
 
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "throughput": (),
-    "precision": ("data", "weights"),
+    "precision": (),
     "input_limit": ("data",),
     "vs_notebook": ("data", "weights"),
     "ingest": ("data",),
