@@ -117,7 +117,7 @@ def compare_accuracy(
 @click.option("--batch-size", default=32, show_default=True)
 @click.option("--rounds", default=5, show_default=True, help="Turns of each precision.")
 @click.option("--steps", default=4, show_default=True, help="Training steps a turn.")
-@click.option("--count", default=480, show_default=True, help="Images of the trainings.")
+@click.option("--count", default=2000, show_default=True, help="Images of the trainings.")
 @click.option("--side", default=48, show_default=True, help="Of these images, in pixels.")
 @click.option("--epochs", default=15, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings in each precision.")
