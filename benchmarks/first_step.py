@@ -8,9 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+FIRST, SECOND = "first step, with its tracing", "second step"
+"""The last two phases."""
+
 
 def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[str, float]:
-    """Go through the phases of `bloodcell.experiment` in its order, with a batch of 32 and random weights.
+    """Go through the phases of `bloodcell.experiment` in its order, with a batch of 32.
+
+    The backbone's weights are those that the first such process leaves beside the store.
 
     Args:
         began: When this process was started, by `time.time()`.
@@ -34,6 +39,7 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
 
     with lasting():
         import_keras()
+        import keras
     ends["import of TensorFlow and Keras"] = time.time()
 
     with lasting():
@@ -50,10 +56,17 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
     ends["manifest, split and images"] = time.time()
     network = build_model(config, classes=4)
     ends["model"] = time.time()
+    backbone = next(layer for layer in network.layers if isinstance(layer, keras.Model))
+    weights = store.parent / "backbone.weights.h5"
+    if weights.exists():
+        backbone.load_weights(weights)
+    else:
+        backbone.save_weights(weights)
+    ends["weights"] = time.time()
 
     def on_step(moment: Moment) -> None:
         if moment.step <= 2:
-            ends.setdefault(("first step, with its tracing", "second step")[moment.step - 1], time.time())
+            ends.setdefault((FIRST, SECOND)[moment.step - 1], time.time())
 
     fit(network, config, found, lambda *_: None, on_step=on_step)
     times = [began, *ends.values()]

@@ -90,6 +90,7 @@ def compare_accuracy(
         for precision, found in accuracies.items():
             config = base.model_copy(update={"precision": precision, "seed": seed})
             found.append(trained_accuracy(config, published, cache))
+    chance = 100 / len(published.info.labels)
     means = {precision: 100 * float(np.mean(found)) for precision, found in accuracies.items()}
     figures, sentences = [], []
     for precision in mixed:
@@ -104,8 +105,8 @@ def compare_accuracy(
         )
         sentences.append(
             f"Mean test accuracy over {seeds} seeds is {means[FULL]:.1f}% in {FULL} and {means[precision]:.1f}% in "
-            f"{precision}: a difference of {100 * change.mean:+.1f} points (95% interval {100 * change.low:+.1f} to "
-            f"{100 * change.high:+.1f})."
+            f"{precision}, where chance is {chance:.0f}%: a difference of {100 * change.mean:+.1f} points (95% "
+            f"interval {100 * change.low:+.1f} to {100 * change.high:+.1f})."
         )
     return figures, sentences
 

@@ -11,6 +11,7 @@ while one trains. The first steps, in which TensorFlow traces, are not counted.
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,7 +108,10 @@ def ours(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], obj
 
     set_up(config.seed, threads)
     model, batches = build_model(config, CLASSES), _batches(config)
-    model.train_function = Waiting().timed(model.train_step, batches.element_spec, jit_compile=model.jit_compile)
+    thread = ThreadPoolExecutor(1)
+    model.train_function = Waiting().timed(
+        model.train_step, batches.element_spec, thread, jit_compile=model.jit_compile
+    )
     return _steps(model, batches, steps)
 
 

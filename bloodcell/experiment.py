@@ -31,7 +31,7 @@ from bloodcell.files import exclusive, scratch, sha256_of, storage_errors
 from bloodcell.formatting import setting_text
 from bloodcell.interruption import Interruption
 from bloodcell.lease import Lease, leased
-from bloodcell.model import build_model, save_model
+from bloodcell.model import save_model, seeded_model
 from bloodcell.provenance import code_version, environment
 from bloodcell.report import plots
 from bloodcell.report.cells import by_cell, cell_counts
@@ -133,16 +133,6 @@ def _sign_of_life() -> Callable[[int], None]:
             say(f"scored {step:,} batches")
 
     return on_step
-
-
-def seeded_model(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
-    """The untrained model, whatever was drawn since the experiment began.
-
-    Keras draws a layer's seed from Python's global generator, and so does botocore how long it waits before it asks a
-    server again: a store that failed while the images were fetched would else lead to other initial weights.
-    """
-    keras.utils.set_random_seed(config.seed)
-    return build_model(config, classes, weights)
 
 
 def _title(config: ExperimentConfig, info: DatasetInfo) -> str:

@@ -18,6 +18,16 @@ from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 
 
+def seeded_model(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
+    """The untrained model, whatever was drawn since the experiment began.
+
+    Keras draws a layer's seed from Python's global generator, and so does botocore how long it waits before it asks a
+    server again: a store that failed while the images were fetched would else lead to other initial weights.
+    """
+    keras.utils.set_random_seed(config.seed)
+    return build_model(config, classes, weights)
+
+
 def build_model(config: ExperimentConfig, classes: int, weights: Path | None = None) -> keras.Model:
     """The untrained, compiled model of an experiment.
 

@@ -22,6 +22,7 @@ TRAINING_SIDE = (
     "model.py",
     "training.py",
     "training_loop.py",
+    "waiting.py",
 )
 """Modules that decide what a training computes; a change in any other retrains nothing."""
 

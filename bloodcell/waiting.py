@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_AHEAD = 2
-"""Steps that may be on their way: one that the device computes, and one that waits there for its turn."""
+_IN_FLIGHT = 2
+"""Steps that the device may have at a time: one that it computes, and one that waits there for its turn."""
 
 Outputs = Mapping[str, tf.Tensor]
 
 
-def _ahead(thread: Executor) -> Callable[[Iterator[Any]], Any]:
+def _prefetching(thread: Executor) -> Callable[[Iterator[Any]], Any]:
     """A `next` of which the result is there when it is asked for, as it was called in the thread meanwhile.
 
     `tf.data` has the batch ready, but what hands it over is Python, and takes a millisecond once the computing of a
@@ -47,26 +47,24 @@ class Waiting:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._thread = ThreadPoolExecutor(1, "next-batch")
 
-    def end(self) -> None:
-        """Take no batch ahead any more: what was timed is of no use after it."""
-        self._thread.shutdown()
-
-    def timed(self, step: Callable[[Any], Outputs], spec: Any, *, jit_compile: bool) -> Callable[[Any], Outputs]:
+    def timed(
+        self, step: Callable[[Any], Outputs], spec: Any, thread: Executor, *, jit_compile: bool
+    ) -> Callable[[Any], Outputs]:
         """What Keras calls for each step of an epoch: takes the next batch of an iterator, and computes.
 
         Args:
             step: `train_step` or `test_step` of a model.
             spec: Structure of a batch; with it the last, smaller batch of an epoch needs no graph of its own.
+            thread: The single one in which the next batch is taken meanwhile.
             jit_compile: Whether XLA compiles the step.
         """
         compute = tf.function(step, [spec], autograph=False, jit_compile=jit_compile)
         running: deque[Outputs] = deque()
-        take = _ahead(self._thread)
+        take = _prefetching(thread)
 
         def next_step(iterator: Iterator[Any]) -> Outputs:
-            if len(running) == _AHEAD:
+            if len(running) == _IN_FLIGHT:
                 # A GPU computes while the host goes on: unless held back, the host would outrun the device, ask for
                 # batches long before they are of use, and count that as waiting.
                 next(iter(running.popleft().values())).numpy()
@@ -93,10 +91,10 @@ def measured(model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dat
         validation: Batches to validate on.
     """
     waiting, jit_compile = Waiting(), model.jit_compile
-    model.train_function = waiting.timed(model.train_step, train.element_spec, jit_compile=jit_compile)
-    model.test_function = waiting.timed(model.test_step, validation.element_spec, jit_compile=jit_compile)
-    try:
-        yield waiting
-    finally:
-        model.train_function = model.test_function = None
-        waiting.end()
+    with ThreadPoolExecutor(1, "next-batch") as thread:
+        model.train_function = waiting.timed(model.train_step, train.element_spec, thread, jit_compile=jit_compile)
+        model.test_function = waiting.timed(model.test_step, validation.element_spec, thread, jit_compile=jit_compile)
+        try:
+            yield waiting
+        finally:
+            model.train_function = model.test_function = None

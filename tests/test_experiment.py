@@ -1,6 +1,5 @@
 import io
 import os
-import random
 import subprocess
 import sys
 import time
@@ -127,19 +126,3 @@ def test_an_unknown_key(store, settings):
     code, events = run("none")
     assert code == 65
     assert "experiments/none/config.json" in events[-1].problem
-
-
-def test_the_initial_weights_hang_on_the_seed_and_on_nothing_that_was_drawn_before(small):
-    from bloodcell.experiment import seeded_model
-
-    config = small.model_copy(update={"dropout": 0.5, "hidden_layers": 1, "seed": 4})
-    first = seeded_model(config, 3, None)
-    random.random()  # as botocore does before it asks a server again
-    second = seeded_model(config, 3, None)
-    for ours, theirs in zip(first.variables, second.variables, strict=True):
-        np.testing.assert_array_equal(np.array(ours), np.array(theirs))
-    other = seeded_model(config.model_copy(update={"seed": 5}), 3, None)
-    assert any(
-        not np.array_equal(np.array(ours), np.array(theirs))
-        for ours, theirs in zip(first.variables, other.variables, strict=True)
-    )

@@ -1,3 +1,4 @@
+import random
 import subprocess
 import sys
 from importlib import import_module
@@ -11,7 +12,7 @@ from bloodcell.backbones import BACKBONES
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 from bloodcell.grids import grid_names, load_grid
-from bloodcell.model import build_model, save_model
+from bloodcell.model import build_model, save_model, seeded_model
 from bloodcell.weights import check_weights
 
 # Where a grid names weights, these tests start from random ones: the network is the same.
@@ -150,3 +151,17 @@ def test_building_leaves_keras_as_it_was():
         ExperimentConfig(backbone="MobileNet", width=0.25, image_size=32, weights="none", precision="mixed_bfloat16"), 3
     )
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_initial_weights_hang_on_the_seed_and_on_nothing_that_was_drawn_before(small):
+    config = small.model_copy(update={"dropout": 0.5, "hidden_layers": 1, "seed": 4})
+    first = seeded_model(config, 3, None)
+    random.random()  # as botocore does before it asks a server again
+    second = seeded_model(config, 3, None)
+    for ours, theirs in zip(first.variables, second.variables, strict=True):
+        np.testing.assert_array_equal(np.array(ours), np.array(theirs))
+    other = seeded_model(config.model_copy(update={"seed": 5}), 3, None)
+    assert any(
+        not np.array_equal(np.array(ours), np.array(theirs))
+        for ours, theirs in zip(first.variables, other.variables, strict=True)
+    )

@@ -39,7 +39,6 @@ NOT_DECIDING = {
     "resumption.py",
     "settings.py",
     "values.py",
-    "waiting.py",  # held by a test to the numbers of plain fit
     "weights.py",  # the weights' hash is in the key
 }
 

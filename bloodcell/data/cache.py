@@ -114,7 +114,8 @@ def _cached(path: Path, shape: tuple[int, ...]) -> Images | None:
         return None
     if images.shape != shape or images.dtype != np.uint8 or not path.exists():  # it was evicted before it was locked
         return None
-    with suppress(FileNotFoundError):  # evicted and decoded anew meanwhile; this mapping stays good
+    # Evicted and decoded anew meanwhile, or another user's file: this mapping is good all the same.
+    with suppress(FileNotFoundError, PermissionError):
         os.utime(path)  # its last use, however the disk is mounted
     return images
 

@@ -22,6 +22,12 @@ _CACHE_ROOM = 2 * _GIB
 _CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 """Below /sys/fs/cgroup, as a container sees it: version 2, version 1."""
 
+_CGROUP_USAGE = (
+    ("memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+"""The same for what is taken: its file, that of its parts, and the name of the part that the kernel gives up first."""
+
 
 def checks(settings: Settings, *, write: bool) -> Iterator[Check]:
     """Cache, memory and store.
@@ -92,6 +98,28 @@ def memory_limit(cgroup: Path) -> int | None:
             continue
         return int(limit) if limit.isdigit() else None
     return None
+
+
+def memory_left(cgroup: Path) -> int | None:
+    """How much of its memory limit this container has not taken, in bytes; None where there is no limit.
+
+    What the kernel keeps of files and would give up first counts as not taken.
+
+    Args:
+        cgroup: The folder of control groups.
+    """
+    limit = memory_limit(cgroup)
+    if limit is None:
+        return None
+    for usage, statistics, reclaimable in _CGROUP_USAGE:
+        try:
+            taken = int((cgroup / usage).read_text())
+            lines = (cgroup / statistics).read_text().splitlines()
+        except OSError:
+            continue
+        cached = next((int(line.split()[1]) for line in lines if line.startswith(f"{reclaimable} ")), 0)
+        return max(0, limit - max(0, taken - cached))
+    return limit
 
 
 def store(opened: Store, *, write: bool) -> Check:

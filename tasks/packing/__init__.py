@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from bloodcell.doctor.places import memory_limit
+from bloodcell.doctor.places import memory_left
 from bloodcell.settings import Settings, cpus
 from tasks.packing.calibration import Calibration, packed
 from tasks.packing.choice import Choice, choices
@@ -79,6 +79,6 @@ def _choice(
 
 def available_memory() -> int:
     """Bytes that new processes may take on this machine, or in this container."""
-    limit = memory_limit(Path("/sys/fs/cgroup"))
+    left = memory_left(Path("/sys/fs/cgroup"))
     free: int = psutil.virtual_memory().available
-    return free if limit is None else min(free, limit)
+    return free if left is None else min(free, left)

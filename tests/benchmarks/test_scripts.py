@@ -159,7 +159,7 @@ def test_vs_notebook(compared):
 def test_an_accuracy_that_is_lower_beyond_noise_is_told(lower, met):
     theirs = vs_notebook.Outcome(10.0, {"a": 0.5, "b": 0.6, "c": 0.7})
     ours = vs_notebook.Outcome(5.0, {"a": 0.51 - lower, "b": 0.59 - lower, "c": 0.7 - lower}, {"a": 0.01, "b": 0.021})
-    figures, notes = vs_notebook.figures([vs_notebook.Round(theirs, theirs, ours)])
+    figures, notes = vs_notebook.figures([vs_notebook.Round(theirs, theirs, ours)], classes=4)
     assert figures[-1].met is met
     assert next(figure for figure in figures if figure.key == "waiting").met is False
     assert ("not lower beyond" in notes[0]) is met

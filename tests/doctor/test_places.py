@@ -47,6 +47,32 @@ def test_the_limit_of_either_version_of_control_groups(tmp_path, file, content, 
     assert places.memory_limit(tmp_path) == limit
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({}, None),
+        ({"memory.max": "max", "memory.current": GIB, "memory.stat": ""}, None),
+        ({"memory.max": 8 * GIB}, 8 * GIB),
+        ({"memory.max": 8 * GIB, "memory.current": 3 * GIB, "memory.stat": "anon 5\nfile 7"}, 5 * GIB),
+        ({"memory.max": 8 * GIB, "memory.current": 3 * GIB, "memory.stat": f"inactive_file {GIB}\nx 1"}, 6 * GIB),
+        ({"memory.max": GIB, "memory.current": 3 * GIB, "memory.stat": "inactive_file 0"}, 0),
+        (
+            {
+                "memory/memory.limit_in_bytes": 8 * GIB,
+                "memory/memory.usage_in_bytes": 3 * GIB,
+                "memory/memory.stat": f"inactive_file 1\ntotal_inactive_file {GIB}",
+            },
+            6 * GIB,
+        ),
+    ],
+)
+def test_what_a_container_has_left_of_its_limit(tmp_path, files, left):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{content}\n")
+    assert places.memory_left(tmp_path) == left
+
+
 def test_a_limit_counts_where_it_is_less_than_the_machine_has():
     assert places.memory(8 * GIB, 2 * GIB, Path("/none")).found == "8.0 GiB, of which 2.0 may be used here"
     assert places.memory(8 * GIB, 2**63 - 4096, Path("/none")).found == "8.0 GiB"
