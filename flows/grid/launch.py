@@ -36,6 +36,8 @@ _EMBEDDED_SERVER = {
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
     PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",
 }
+# So is what its libraries log. Not a setting: Prefect reads it when it sets up logging, as this process has done by now.
+_LOGGING_OF_LIBRARIES = "PREFECT_LOGGING_ROOT_LEVEL"
 # A run that sends heartbeats, as Prefect's do unless told, ends up to a second late: what sends them has to wake first.
 _NO_HEARTBEATS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
 
@@ -54,6 +56,7 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     own = {} if "heartbeat_frequency" in get_current_settings().flows.model_fields_set else _NO_HEARTBEATS
     signals = nullcontext() if PREFECT_API_URL.value() else _signals_taken()
+    os.environ.setdefault(_LOGGING_OF_LIBRARIES, "CRITICAL")
     with temporary_settings(_EMBEDDED_SERVER | own), signals:
         state = grid(**parameters, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.
