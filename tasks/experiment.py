@@ -77,14 +77,17 @@ def follow(runner: Runner, key: str, name: str) -> None:
 def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Event], None]:
     """A listener that shows events as log lines and as a progress artifact of the current task run.
 
+    Drawn only where it changes: a request costs the server 20 ms of a core, all else of an experiment 60.
+
     Args:
         name: The row's name.
         log: Where lines go.
     """
     artifact: UUID | None = None
+    shown = 0.0
 
     def draw(progress: float, text: str) -> None:
-        nonlocal artifact
+        nonlocal artifact, shown
         try:
             if artifact is None:
                 # Without a key, so that the page of artifacts shows reports, and the run's page alone its bars.
@@ -92,6 +95,7 @@ def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Even
                 artifact = cast(UUID, create_progress_artifact(progress, description=text))
             else:
                 update_progress_artifact(artifact, progress, description=text)
+            shown = progress
         except Exception as error:  # noqa: BLE001 - whatever ails the server, the training goes on
             log(f"{name}: the progress bar could not be drawn: {error!r}")
 
@@ -104,10 +108,9 @@ def progress_in_prefect(name: str, log: Callable[[str], None]) -> Callable[[Even
         if isinstance(event, Epoch):
             text = f"{name}: epoch {event.epoch} of {event.epochs}, validation accuracy {event.val_accuracy:.4f}"
             draw(100 * event.epoch / event.epochs, text)
-        elif isinstance(event, Done):
+        elif isinstance(event, Done) and shown < 100:  # it stopped early
             draw(100.0, f"{name}: done")
 
-    draw(0.0, f"{name}: started")
     return show
 
 

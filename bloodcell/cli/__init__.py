@@ -6,7 +6,7 @@ import traceback
 import click
 
 from bloodcell import __version__
-from bloodcell.cli import data, doctor, measure, report, run
+from bloodcell.cli import data, doctor, fork_server, measure, report, run
 from bloodcell.errors import BloodcellError
 from bloodcell.redaction import redacted
 
@@ -42,6 +42,7 @@ def cli() -> None:
 
 cli.add_command(run.run)
 cli.add_command(measure.measure)
+cli.add_command(fork_server.fork_server)
 cli.add_command(data.data)
 cli.add_command(report.report)
 cli.add_command(doctor.doctor)

@@ -36,7 +36,7 @@ _EMBEDDED_SERVER = {
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
     PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",
 }
-# So is what its libraries log. Not a setting: Prefect reads it when it sets up logging, as this process has done by now.
+# So is what its libraries log. No setting: Prefect reads it as it sets up logging, which this process has done by now.
 _LOGGING_OF_LIBRARIES = "PREFECT_LOGGING_ROOT_LEVEL"
 # A run that sends heartbeats, as Prefect's do unless told, ends up to a second late: what sends them has to wake first.
 _NO_HEARTBEATS = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}

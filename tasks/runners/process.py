@@ -5,23 +5,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from threading import RLock
+from threading import Lock, RLock
 
 from bloodcell.events import Event
 from bloodcell.settings import Settings
 from bloodcell.shapes import ModelShape
 from tasks.runners.base import Exit, Transcript, hung, stopped
+from tasks.runners.forked import ForkedChild, ForkServer
 from tasks.runners.watchdog import Watchdog
+
+BLOODCELL = [sys.executable, "-m", "bloodcell"]
+"""The command `bloodcell` with this interpreter."""
+
+Child = subprocess.Popen[str] | ForkedChild
 
 
 def command(key: str) -> list[str]:
-    """The command that runs the experiment under `key` with this interpreter."""
-    return [sys.executable, "-m", "bloodcell", "run", "--key", key]
+    """The command that runs the experiment under `key`."""
+    return [*BLOODCELL, "run", "--key", key]
 
 
 def measuring_command(shape: ModelShape) -> list[str]:
     """The command that trains a model of that shape, and tells how fast, until it is stopped."""
-    return [sys.executable, "-m", "bloodcell", "measure", "--shape", shape.model_dump_json()]
+    return [*BLOODCELL, "measure", "--shape", shape.model_dump_json()]
 
 
 def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -44,7 +50,7 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
     }
 
 
-def end(child: "subprocess.Popen[str]", grace: float) -> None:
+def end(child: Child, grace: float) -> None:
     """Send SIGTERM to a child, and SIGKILL once `grace` seconds are over."""
     child.terminate()
     try:
@@ -63,7 +69,7 @@ class ProcessRunner:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = RLock()  # Ctrl-C's handler may stop what its own thread is about to stop
-        self._children: set[subprocess.Popen[str]] = set()
+        self._children: set[Child] = set()
         self._stopping = False
 
     def prepare(self, on_log: Callable[[str], None]) -> None:
@@ -98,7 +104,7 @@ class ProcessRunner:
                     self._children.remove(child)
         if child.returncode and self._stopping:
             raise stopped()
-        ended = transcript.exit(child.returncode)
+        ended = transcript.exit(child.wait())
         if child.returncode and watchdog.barked:
             raise hung(limit, ended.tail)
         return ended
@@ -114,13 +120,17 @@ class ProcessRunner:
         for child in children:
             end(child, max(0.0, deadline - time.monotonic()))
 
-    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+    def _start(self, command: list[str]) -> Child:
+        environment = child_environment(self._settings, os.environ)
+        forked = _forked(command, environment, lambda: self._stopping)
         with self._lock:  # so that `stop` sees the child, or the child never starts
             if self._stopping:
+                if forked:
+                    end(forked, self._settings.grace)
                 raise stopped()
-            child = subprocess.Popen(
+            child = forked or subprocess.Popen(
                 command,
-                env=child_environment(self._settings, os.environ),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -129,3 +139,20 @@ class ProcessRunner:
             )
             self._children.add(child)
         return child
+
+
+_servers: list[ForkServer] = []
+"""The fork server of this process, if it has one."""
+
+_serving = Lock()
+
+
+def _forked(command: list[str], environment: Mapping[str, str], is_off: Callable[[], bool]) -> ForkedChild | None:
+    """A child that has TensorFlow from the start; None where there can be none, and it has to import it."""
+    if command[: len(BLOODCELL)] != BLOODCELL or sys.platform != "linux":
+        return None
+    with _serving:
+        if not (_servers and _servers[0].serves(environment)):
+            _servers[:] = [ForkServer(environment)]
+        server = _servers[0]
+    return server.start(command[len(BLOODCELL) :], environment, is_off)

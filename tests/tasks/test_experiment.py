@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -54,5 +56,18 @@ def test_a_server_that_does_not_answer_stops_no_training(monkeypatch):
     lines: list[str] = []
     show = progress_in_prefect("basic", lines.append)
     show(Done(message="done"))
-    assert lines[1] == "basic: done"
-    assert all("could not be drawn: TimeoutError('no answer')" in line for line in lines[::2])
+    assert lines[0] == "basic: done"
+    assert "could not be drawn: TimeoutError('no answer')" in lines[1]
+
+
+@pytest.mark.parametrize(("last", "drawn"), [(12, [25.0, 100.0]), (6, [25.0, 50.0, 100.0])])
+def test_a_bar_is_full_at_the_end_and_drawn_only_where_it_changes(monkeypatch, last, drawn):
+    calls: list[float] = []
+    monkeypatch.setattr(experiment, "create_progress_artifact", lambda progress, **_: calls.append(progress) or uuid4())
+    monkeypatch.setattr(experiment, "update_progress_artifact", lambda _, progress, **__: calls.append(progress))
+    show = progress_in_prefect("basic", lambda line: None)
+    assert calls == []
+    for epoch in (3, last):
+        show(Epoch(epoch=epoch, epochs=12, loss=0.5, accuracy=0.8, val_loss=0.6, val_accuracy=0.7, seconds=1.25))
+    show(Done(message="done"))
+    assert calls == drawn

@@ -1,0 +1,185 @@
+"""Child processes that a fork server starts: `bloodcell.fork_server`, seen from the process that asks."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self, TextIO
+
+from bloodcell.errors import StoppedError
+from bloodcell.fork_server import LARGEST_REQUEST, SINGLE_THREADED, own, request
+
+_POLL_SECONDS = 0.1
+
+
+class ForkServer:
+    """A fork server, which lives as long as this object, and the processes that it forked no longer than it.
+
+    Args:
+        environment: Of what it is to start. The variables whose names begin with `BLOODCELL_` may be others each time.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._fixed = _fixed(environment)
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bloodcell", "fork-server", "--requests", str(theirs.fileno())],
+                env=SINGLE_THREADED | dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )
+        weakref.finalize(self, _end, self._requests, self._process)
+
+    def serves(self, environment: Mapping[str, str]) -> bool:
+        """Whether it can start what is to have these variables, in the folder that is the working one now."""
+        return self._process.poll() is None and self._fixed == _fixed(environment)
+
+    def start(
+        self, arguments: list[str], environment: Mapping[str, str], is_off: Callable[[], bool]
+    ) -> "ForkedChild | None":
+        """Fork a process; None where it could not be, or is not wanted any more.
+
+        Args:
+            arguments: Of the command `bloodcell`.
+            environment: Its variables.
+            is_off: Whether it is not wanted any more; asked while the server has not answered, which it does once it
+                has imported everything.
+        """
+        message = request(arguments, own(dict(environment)))
+        if len(message) > LARGEST_REQUEST:
+            return None
+        channel, theirs = socket.socketpair()
+        reader, writer = os.pipe()
+        try:
+            socket.send_fds(self._requests, [message], [writer, theirs.fileno()])
+        except OSError:  # it has ended
+            os.close(reader)
+            channel.close()
+            return None
+        finally:
+            os.close(writer)
+            theirs.close()
+        child = ForkedChild(self, channel, reader)
+        if child.begins(is_off):
+            return child
+        child.close()
+        return None
+
+
+def _end(requests: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    requests.close()
+    process.kill()
+    process.wait()
+
+
+def _fixed(environment: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
+    """What all children of a server have in common."""
+    return Path.cwd(), {name: value for name, value in environment.items() if name not in own(dict(environment))}
+
+
+class ForkedChild:
+    """A process that a fork server started. It is used as a `subprocess.Popen` is, of which it has what runners need.
+
+    Args:
+        server: That server, which is to live as long.
+        channel: Where it tells the process's id, and its exit code.
+        output: Descriptor of what the process prints.
+
+    Attributes:
+        stdout: What it prints.
+        returncode: Its exit code, minus the signal's number where one ended it; None while it runs.
+    """
+
+    def __init__(self, server: ForkServer, channel: socket.socket, output: int) -> None:
+        self._server = server
+        self._channel = channel
+        self._lock = Lock()
+        self._told = b""
+        self._process: int | None = None
+        self.stdout: TextIO = os.fdopen(output, encoding="utf-8", errors="replace")
+        self.returncode: int | None = None
+
+    def begins(self, is_off: Callable[[], bool]) -> bool:
+        """Wait until it was forked; False if it will not be."""
+        while self._process is None and self.returncode is None and not is_off():
+            self._listen(_POLL_SECONDS)
+        return self._process is not None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; returns its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not, after so many seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.returncode is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise subprocess.TimeoutExpired(["bloodcell"], timeout or 0.0)
+            self._listen(left)
+        return self.returncode
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless it has ended."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        self._send(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.stdout.close()
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wait()
+        self.close()
+
+    def _send(self, number: signal.Signals) -> None:
+        self._listen(0.0)
+        if self.returncode is None and self._process is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process, number)
+
+    def _readable(self, timeout: float | None) -> bool:
+        poll = select.poll()  # unlike select, of any number of descriptors
+        with suppress(ValueError):  # it was closed, in another thread: the process has ended
+            poll.register(self._channel, select.POLLIN)
+            return bool(poll.poll(None if timeout is None else 1e3 * timeout))
+        return False
+
+    def _listen(self, timeout: float | None) -> None:
+        """Take what the server tells, in one thread of all that wait."""
+        if not self._readable(timeout):
+            return
+        with self._lock:
+            if self.returncode is not None:
+                return
+            with suppress(BlockingIOError):
+                news = self._channel.recv(64, socket.MSG_DONTWAIT)
+                self._told += news
+                *numbers, _ = self._told.split(b"\n")
+                self._process = int(numbers[0]) if numbers else None
+                if len(numbers) > 1:
+                    self.returncode = int(numbers[1])
+                elif not news:
+                    # The server was killed. What it forked sees that nobody waits, saves what it trains, and ends.
+                    self.returncode = StoppedError.exit_code

@@ -1,0 +1,122 @@
+"""Processes of a real fork server, which has imported TensorFlow."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bloodcell import artifacts
+from bloodcell.errors import StoppedError
+from tasks.runners.forked import ForkServer
+from tasks.runners.process import child_environment, command
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there does a runner use one")
+
+_FIXED = dict(os.environ) | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    return ForkServer(_FIXED)
+
+
+@pytest.fixture
+def environment(settings):
+    return child_environment(settings, _FIXED)
+
+
+def never() -> bool:
+    return False
+
+
+def started(server, environment, key: str):
+    child = server.start(["run", "--key", key], environment, never)
+    assert child is not None
+    return child
+
+
+def test_an_experiment_of_a_fork_has_the_figures_of_one_of_a_fresh_interpreter(server, environment, store, spec):
+    with started(server, environment, spec.key) as child:
+        lines = list(child.stdout)
+    assert child.returncode == 0, lines
+    forked = artifacts.read_result(store, spec.key)
+    store.delete(artifacts.experiment(spec.key, "result.json"))
+    subprocess.run(command(spec.key), env=environment, check=True, stdout=subprocess.DEVNULL)
+    fresh = artifacts.read_result(store, spec.key)
+    figures = [[record.model_dump(exclude={"seconds", "waiting"}) for record in of.history] for of in (forked, fresh)]
+    assert figures[0] == figures[1]
+    assert forked.metrics == fresh.metrics
+    assert forked.files["predictions.parquet"] == fresh.files["predictions.parquet"]
+
+
+def test_an_error_has_its_exit_code_and_is_printed(server, environment):
+    with started(server, environment, "none") as child:
+        lines = list(child.stdout)
+    assert child.returncode == 65
+    assert "experiments/none/config.json" in lines[-2]
+
+
+def test_it_looks_like_the_command_in_lists_of_processes(server, environment, spec):
+    with started(server, environment, spec.key) as child:
+        for _ in child.stdout:
+            break
+        shown = psutil.Process(child._process).cmdline()
+        child.kill()
+        assert child.wait(20) == -signal.SIGKILL
+    assert shown[-4:] == ["bloodcell", "run", "--key", spec.key]
+
+
+def test_it_gets_its_own_variables_and_none_of_another(server, environment, store, spec):
+    other = {name: value for name, value in environment.items() if name != "BLOODCELL_STORE"}
+    with started(server, other, spec.key) as child:
+        lines = list(child.stdout)
+    assert child.returncode == 65
+    assert str(Path("store").absolute()) in lines[-2]  # the default
+
+
+def test_a_wait_ends_when_its_time_is_over(server, environment, spec):
+    with started(server, environment, spec.key) as child:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.05)
+        child.kill()
+
+
+def test_what_is_not_wanted_any_more_is_not_forked(environment, spec, store):
+    server = ForkServer(environment)
+    began = time.monotonic()
+    assert server.start(["run", "--key", spec.key], environment, lambda: True) is None
+    assert time.monotonic() - began < 2
+    with started(server, environment, "none"):  # the requests before it are through
+        pass
+    assert not artifacts.is_done(store, spec.key)
+
+
+def test_a_server_that_was_killed_starts_nothing_and_what_it_forked_counts_as_stopped(environment, spec):
+    server = ForkServer(environment)
+    with started(server, environment, spec.key) as child:
+        server._process.kill()
+        list(child.stdout)  # it notices, is saved, and ends
+    assert child.returncode == StoppedError.exit_code
+    assert server.start(["run", "--key", spec.key], environment, never) is None
+    assert not server.serves(environment)
+
+
+def test_a_server_ends_with_what_holds_it(environment):
+    server = ForkServer(environment)
+    process = server._process
+    del server
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_another_folder_or_another_variable_needs_another_server(server, tmp_path, monkeypatch):
+    own = _FIXED
+    assert server.serves(own | {"BLOODCELL_SLOTS": "3"})
+    assert not server.serves(own | {"TF_ENABLE_ONEDNN_OPTS": "0"})
+    monkeypatch.chdir(tmp_path)
+    assert not server.serves(own)
+    assert Path.cwd() == tmp_path
