@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-FIRST, SECOND = "first step, with its tracing", "second step"
-"""The last two phases."""
+IMPORTED, FIRST, SECOND = "import of this project", "first step, with its tracing", "second step"
+"""The last phase that a forked child is spared, and the last two."""
 
 
 def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[str, float]:
@@ -50,7 +50,7 @@ def main(began: float, store: Path, cache: Path, model: str, side: int) -> dict[
     from bloodcell.model import build_model
     from bloodcell.training import fit, set_up
 
-    ends["import of this project"] = time.time()
+    ends[IMPORTED] = time.time()
     set_up(config.seed, threads=1)
     found = examples(Published.at(store), config, cache)
     ends["manifest, split and images"] = time.time()

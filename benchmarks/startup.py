@@ -2,7 +2,8 @@
 
 The child is a fresh interpreter each time, whose images are decoded already and whose weights are a file on the disk;
 each phase is timed where it happens, by wall-clock, with one CPU thread for TensorFlow. Tracing, by which TensorFlow
-turns the step into a graph, is what the first step takes longer than the second.
+turns the step into a graph, is what the first step takes longer than the second. A grid run forks its children on
+Linux, which spares each the phases up to the imports; a fork is timed until it can begin to do what it is asked.
 """
 
 import json
@@ -17,10 +18,11 @@ from statistics import median
 import click
 
 from benchmarks import options
-from benchmarks.first_step import FIRST, SECOND
+from benchmarks.first_step import FIRST, IMPORTED, SECOND
 from benchmarks.measuring import run_command
 from benchmarks.photographs import Published, photographs
 from benchmarks.results import Figure, Row, save
+from tasks.runners.forked import ForkServer
 
 HELP_AT_MOST = 0.3
 """Bar of `bloodcell --help`, in seconds."""
@@ -56,6 +58,23 @@ def first_step(store: Path, cache: Path, model: str, side: int) -> dict[str, flo
     return phases
 
 
+def forks(times: int) -> list[float]:
+    """The seconds from the request to a fork server until the child has printed a line."""
+    server = ForkServer(os.environ)
+
+    def fork() -> float:
+        began = time.perf_counter()
+        child = server.start(["--version"], os.environ, lambda: False)
+        if child is None:
+            raise ChildProcessError("the fork server forked nothing")
+        with child:
+            child.stdout.readline()
+            return time.perf_counter() - began
+
+    fork()  # waits until the server has imported everything
+    return [fork() for _ in range(times)]
+
+
 @click.command(help=__doc__)
 @click.option("--model", default="MobileNet", show_default=True, help="Backbone.")
 @click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
@@ -68,6 +87,7 @@ def main(model: str, side: int, rounds: int, folder: Path) -> None:
         Published.of(images, store)
         first_step(store, cache, model, side)  # decodes the images, and leaves the weights
         starts = [first_step(store, cache, model, side) for _ in range(rounds)]
+    phases_before = list(starts[0])[: list(starts[0]).index(IMPORTED) + 1]
     helps = [run_command(["-m", "bloodcell", "--help"], os.environ).seconds for _ in range(rounds)]
     imports = [run_command(["-c", _ORCHESTRATOR], os.environ).seconds for _ in range(rounds)]
     phases: list[Row] = [{"phase": name, "s": round(median(start[name] for start in starts), 3)} for name in starts[0]]
@@ -87,8 +107,15 @@ def main(model: str, side: int, rounds: int, folder: Path) -> None:
                 unit="s",
             ),
             Figure(
+                key="fresh",
+                text="of which all until everything is imported",
+                value=median(sum(start[phase] for phase in phases_before) for start in starts),
+                unit="s",
+            ),
+            Figure(key="forked", text="the same in a child that was forked", value=median(forks(rounds)), unit="s"),
+            Figure(
                 key="tracing",
-                text="of which tracing",
+                text="of a first step, tracing",
                 value=median(start[FIRST] - start[SECOND] for start in starts),
                 unit="s",
             ),

@@ -58,7 +58,7 @@ def build_report(
     )
     return {
         "report.md": markdown.encode(),
-        "report.html": report_html(markdown, pictures, title).encode(),
+        "report.html": report_html(markdown, pictures, title),
         "results.csv": results_csv(rows, compared),
         "runs.csv": runs_csv(rows),
         **pictures,

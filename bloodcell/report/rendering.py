@@ -8,9 +8,10 @@ import base64
 import hashlib
 import mimetypes
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -98,8 +99,10 @@ def markdown_template() -> Template:
     return environment.get_template("report.md.j2")
 
 
-def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str:
+def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> bytes:
     """A report as one HTML file that needs nothing else.
+
+    The pictures are most of it, and are put in last: each step before would hold them once more, a megabyte a row.
 
     Args:
         markdown: The report.
@@ -116,21 +119,20 @@ def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str
     for opening, inline in pairwise(tokens):
         if opening.type == "td_open" and len(inline.content) <= _SHORT:
             opening.attrJoin("class", "short")
-    for token in tokens:
-        for child in token.children or ():
-            if child.type == "image":
-                _embed(child, pictures)
+    slot = secrets.token_hex()  # no name or reason can hold it
+    images = [child for token in tokens for child in token.children or () if child.type == "image"]
+    paths = [str(image.attrs["src"]) for image in images]
+    for image in images:
+        image.attrSet("src", slot)
     body = parser.renderer.render(tokens, parser.options, {})
     environment = Environment(loader=PackageLoader("bloodcell.report"), undefined=StrictUndefined, autoescape=True)
     script = environment.get_template("report.js").render()
     # The policy names the script by its hash, so that no other runs, whatever a name or reason holds.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("report.html.j2").render(title=title, body=body, script=script, digest=digest)
-
-
-def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
-    path = str(image.attrs["src"])
-    image.attrSet("src", data_uri(path, pictures[path]))
+    page = environment.get_template("report.html.j2").render(title=title, body=body, script=script, digest=digest)
+    first, *others = page.split(slot)
+    embedded = (f"{data_uri(path, pictures[path])}{text}" for path, text in zip(paths, others, strict=True))
+    return b"".join(part.encode() for part in chain([first], embedded))
 
 
 def data_uri(path: str, picture: bytes) -> str:
