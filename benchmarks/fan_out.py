@@ -153,8 +153,8 @@ def figures(costs: Mapping[int, Costs]) -> list[Figure]:
             Figure(
                 key="report-memory",
                 text=f"memory that a row adds to the report, from {few} to {many}",
-                value=(costs[many].report.memory - costs[few].report.memory) / (many - few) / 1e6,
-                unit="MB",
+                value=(costs[many].report.memory - costs[few].report.memory) / (many - few) / 1e3,
+                unit="kB",
             ),
         ]
     return found

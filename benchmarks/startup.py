@@ -112,7 +112,12 @@ def main(model: str, side: int, rounds: int, folder: Path) -> None:
                 value=median(sum(start[phase] for phase in phases_before) for start in starts),
                 unit="s",
             ),
-            Figure(key="forked", text="the same in a child that was forked", value=median(forks(rounds)), unit="s"),
+            Figure(
+                key="forked",
+                text="the same in a child that was forked",
+                value=1e3 * median(forks(rounds)),
+                unit="ms",
+            ),
             Figure(
                 key="tracing",
                 text="of a first step, tracing",
