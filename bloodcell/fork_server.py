@@ -22,6 +22,9 @@ SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "backgro
 """Variables of the server: what numpy and pyarrow are not to start when they are imported."""
 
 _PREFIX = "BLOODCELL_"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What a terminal, systemd or `kill` sends to all of a group: who asks decides what becomes of the server."""
+
 _REQUEST = TypeAdapter(tuple[list[str], dict[str, str]])
 
 
@@ -43,6 +46,9 @@ def own(environment: dict[str, str]) -> dict[str, str]:
 class Server:
     """Forks a process for each request, and writes to its channel a line with its id, and one with its exit code.
 
+    From its making on, signals that ask to stop are not for it: it ends with its socket, so that it can tell of what it
+    forked for as long as anybody asks.
+
     Args:
         requests: A socket that keeps the boundaries of messages; its end is the server's.
     """
@@ -50,13 +56,13 @@ class Server:
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
         self._channels: dict[int, socket.socket] = {}
+        self._before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
         self._ended, self._on_end = socket.socketpair()
         for end in (self._ended, self._on_end):
             end.setblocking(False)
 
     def serve(self) -> list[str]:
         """Serve until nobody can ask any more, which ends this process; in a forked one, return its arguments."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who asks decides what becomes of us
         signal.signal(signal.SIGCHLD, lambda *_: None)  # else it would wake nobody
         signal.set_wakeup_fd(self._on_end.fileno(), warn_on_full_buffer=False)
         with selectors.DefaultSelector() as selector:
@@ -74,11 +80,18 @@ class Server:
         if not message:
             # At once: who was forked sees that nobody waits any more, saves what it trains, and ends.
             os._exit(0)
+        if len(descriptors) < 2:  # there are too many open already
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return None
         arguments, environment = _REQUEST.validate_json(message)
         output, channel = descriptors[0], socket.socket(fileno=descriptors[1])
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none is lost before the child can take it
         process = _fork(channel)
         if process == 0:
             self._become(output, channel, environment)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if process == 0:
             return arguments
         os.close(output)
         if process is None:
@@ -92,7 +105,8 @@ class Server:
         """In the fork: let go of what is the server's, and take what the request gave."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         for other in (self._requests, self._ended, self._on_end, channel, *self._channels.values()):
             other.close()
         for standard in (sys.stdout.fileno(), sys.stderr.fileno()):
@@ -111,9 +125,9 @@ class Server:
                 process, status = os.waitpid(-1, os.WNOHANG)
                 if not process:
                     return
-                channel = self._channels.pop(process)
-                _tell(channel, os.waitstatus_to_exitcode(status))
-                channel.close()
+                if channel := self._channels.pop(process, None):
+                    _tell(channel, os.waitstatus_to_exitcode(status))
+                    channel.close()
 
 
 def threads() -> int:
@@ -123,7 +137,12 @@ def threads() -> int:
 
 def _fork(channel: socket.socket) -> int | None:
     """Fork, unless whoever asked has gone on without, or this process is not fit for it: the channel's end says so."""
-    return None if _is_closed(channel) or threads() > 1 else os.fork()
+    if _is_closed(channel) or threads() > 1:
+        return None
+    try:
+        return os.fork()
+    except OSError:  # no memory, or too many processes: that ails this one alone, not those that run
+        return None
 
 
 def _is_closed(channel: socket.socket) -> bool:

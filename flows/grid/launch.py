@@ -56,7 +56,8 @@ def launch(store: Store, name: str, **parameters: Any) -> int:
     command = redacted(shlex.join(["python", "-m", "flows.grid", *sys.argv[1:]]))
     own = {} if "heartbeat_frequency" in get_current_settings().flows.model_fields_set else _NO_HEARTBEATS
     signals = nullcontext() if PREFECT_API_URL.value() else _signals_taken()
-    os.environ.setdefault(_LOGGING_OF_LIBRARIES, "CRITICAL")
+    if not PREFECT_API_URL.value():
+        os.environ.setdefault(_LOGGING_OF_LIBRARIES, "CRITICAL")
     with temporary_settings(_EMBEDDED_SERVER | own), signals:
         state = grid(**parameters, command=command, return_state=True)
     # Not from the state's data: a server that took the state but answered too late is asked again, and has none.

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -34,7 +34,7 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bloodcell", "fork-server", "--requests", str(theirs.fileno())],
-                env=SINGLE_THREADED | dict(environment),
+                env=dict(environment) | SINGLE_THREADED,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -47,7 +47,12 @@ class ForkServer:
         return self._process.poll() is None and self._fixed == _fixed(environment)
 
     def start(
-        self, arguments: list[str], environment: Mapping[str, str], is_off: Callable[[], bool]
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        is_off: Callable[[], bool],
+        *,
+        patience: float = float("inf"),
     ) -> "ForkedChild | None":
         """Fork a process; None where it could not be, or is not wanted any more.
 
@@ -56,8 +61,12 @@ class ForkServer:
             environment: Its variables.
             is_off: Whether it is not wanted any more; asked while the server has not answered, which it does once it
                 has imported everything.
+            patience: Seconds after which a server that has not answered is killed.
         """
-        message = request(arguments, own(dict(environment)))
+        try:
+            message = request(arguments, own(dict(environment)))
+        except ValueError:  # a path that is no UTF-8
+            return None
         if len(message) > LARGEST_REQUEST:
             return None
         channel, theirs = socket.socketpair()
@@ -72,9 +81,16 @@ class ForkServer:
             os.close(writer)
             theirs.close()
         child = ForkedChild(self, channel, reader)
-        if child.begins(is_off):
-            return child
+        deadline = time.monotonic() + patience
+        try:
+            if child.begins(lambda: is_off() or time.monotonic() > deadline):
+                return child
+        except BaseException:
+            child.close()
+            raise
         child.close()
+        if time.monotonic() > deadline:
+            self._process.kill()
         return None
 
 
@@ -105,9 +121,11 @@ class ForkedChild:
     def __init__(self, server: ForkServer, channel: socket.socket, output: int) -> None:
         self._server = server
         self._channel = channel
-        self._lock = Lock()
+        self._lock = RLock()  # Ctrl-C's handler may ask in the thread that has it
         self._told = b""
         self._process: int | None = None
+        self._handle: int | None = None  # of the process itself: its number may be another's once it has ended
+        self._is_alone = False  # as its server was killed
         self.stdout: TextIO = os.fdopen(output, encoding="utf-8", errors="replace")
         self.returncode: int | None = None
 
@@ -143,6 +161,9 @@ class ForkedChild:
         """Listen no more."""
         self.stdout.close()
         self._channel.close()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def __enter__(self) -> Self:
         return self
@@ -155,14 +176,14 @@ class ForkedChild:
 
     def _send(self, number: signal.Signals) -> None:
         self._listen(0.0)
-        if self.returncode is None and self._process is not None:
+        if self.returncode is None and self._handle is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._process, number)
+                signal.pidfd_send_signal(self._handle, number)
 
     def _readable(self, timeout: float | None) -> bool:
         poll = select.poll()  # unlike select, of any number of descriptors
         with suppress(ValueError):  # it was closed, in another thread: the process has ended
-            poll.register(self._channel, select.POLLIN)
+            poll.register(self._handle if self._is_alone and self._handle is not None else self._channel, select.POLLIN)
             return bool(poll.poll(None if timeout is None else 1e3 * timeout))
         return False
 
@@ -173,13 +194,21 @@ class ForkedChild:
         with self._lock:
             if self.returncode is not None:
                 return
+            if self._is_alone:
+                self.returncode = StoppedError.exit_code
+                return
             with suppress(BlockingIOError):
                 news = self._channel.recv(64, socket.MSG_DONTWAIT)
                 self._told += news
                 *numbers, _ = self._told.split(b"\n")
-                self._process = int(numbers[0]) if numbers else None
+                if numbers and self._process is None:
+                    self._process = int(numbers[0])
+                    with suppress(ProcessLookupError):  # it has ended
+                        self._handle = os.pidfd_open(self._process)
                 if len(numbers) > 1:
                     self.returncode = int(numbers[1])
                 elif not news:
                     # The server was killed. What it forked sees that nobody waits, saves what it trains, and ends.
-                    self.returncode = StoppedError.exit_code
+                    self._is_alone = True
+                    if self._handle is None:
+                        self.returncode = StoppedError.exit_code

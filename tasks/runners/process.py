@@ -122,7 +122,7 @@ class ProcessRunner:
 
     def _start(self, command: list[str]) -> Child:
         environment = child_environment(self._settings, os.environ)
-        forked = _forked(command, environment, lambda: self._stopping)
+        forked = _forked(command, environment, lambda: self._stopping, self._settings.stall_limit)
         with self._lock:  # so that `stop` sees the child, or the child never starts
             if self._stopping:
                 if forked:
@@ -147,7 +147,9 @@ _servers: list[ForkServer] = []
 _serving = Lock()
 
 
-def _forked(command: list[str], environment: Mapping[str, str], is_off: Callable[[], bool]) -> ForkedChild | None:
+def _forked(
+    command: list[str], environment: Mapping[str, str], is_off: Callable[[], bool], patience: float
+) -> ForkedChild | None:
     """A child that has TensorFlow from the start; None where there can be none, and it has to import it."""
     if command[: len(BLOODCELL)] != BLOODCELL or sys.platform != "linux":
         return None
@@ -155,4 +157,4 @@ def _forked(command: list[str], environment: Mapping[str, str], is_off: Callable
         if not (_servers and _servers[0].serves(environment)):
             _servers[:] = [ForkServer(environment)]
         server = _servers[0]
-    return server.start(command[len(BLOODCELL) :], environment, is_off)
+    return server.start(command[len(BLOODCELL) :], environment, is_off, patience=patience)

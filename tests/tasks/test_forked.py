@@ -106,6 +106,39 @@ def test_a_server_that_was_killed_starts_nothing_and_what_it_forked_counts_as_st
     assert not server.serves(environment)
 
 
+def test_a_signal_to_the_group_leaves_the_server_to_tell_of_what_it_forked(environment, spec):
+    server = ForkServer(environment)
+    with started(server, environment, spec.key) as child:
+        next(iter(child.stdout))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            server._process.send_signal(number)
+        child.terminate()
+        assert child.wait(60) == StoppedError.exit_code
+    assert server.serves(environment)
+
+
+def test_what_its_server_left_alone_can_be_ended_and_waited_for(environment, spec):
+    server = ForkServer(environment)
+    with started(server, environment, spec.key) as child:
+        process = psutil.Process(child._process)
+        process.suspend()
+        server._process.kill()
+        server._process.wait()
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(1)
+        assert child.returncode is None
+        child.kill()
+        assert child.wait(20) == StoppedError.exit_code
+        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # nobody's child any more
+
+
+def test_a_server_that_hangs_is_killed_when_patience_is_over(environment, spec):
+    server = ForkServer(environment)
+    server._process.send_signal(signal.SIGSTOP)
+    assert server.start(["run", "--key", spec.key], environment, never, patience=0.5) is None
+    assert server._process.wait(20) == -signal.SIGKILL
+
+
 def test_a_server_ends_with_what_holds_it(environment):
     server = ForkServer(environment)
     process = server._process
