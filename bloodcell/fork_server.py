@@ -1,8 +1,8 @@
 """A process that has imported what experiments need, and becomes one at a request: Android's zygote.
 
 To import TensorFlow and Keras takes each experiment four seconds of a core. A fork has them already, and has nothing
-else in common with another: no graph, no model and no random state, as the server has none. It forks only while it is a
-single thread, which is all that a fork takes along.
+else in common with another that an experiment uses: no graph and no model, as the server has none, and numpy's global
+generator is seeded anew by each. It forks only while it is a single thread, which is all that a fork takes along.
 """
 
 import os

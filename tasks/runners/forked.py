@@ -102,7 +102,8 @@ def _end(requests: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 def _fixed(environment: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
     """What all children of a server have in common."""
-    return Path.cwd(), {name: value for name, value in environment.items() if name not in own(dict(environment))}
+    others = own(dict(environment))
+    return Path.cwd(), {name: value for name, value in environment.items() if name not in others}
 
 
 class ForkedChild:

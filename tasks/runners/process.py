@@ -126,7 +126,8 @@ class ProcessRunner:
         with self._lock:  # so that `stop` sees the child, or the child never starts
             if self._stopping:
                 if forked:
-                    end(forked, self._settings.grace)
+                    with forked:
+                        end(forked, self._settings.grace)
                 raise stopped()
             child = forked or subprocess.Popen(
                 command,
