@@ -38,13 +38,16 @@ def request(arguments: list[str], environment: dict[str, str]) -> bytes:
     return _REQUEST.dump_json((arguments, environment))
 
 
-def own(environment: dict[str, str]) -> dict[str, str]:
+def settable(environment: dict[str, str]) -> dict[str, str]:
     """Those of some variables that a request may set: the ones that nothing reads when it is imported."""
     return {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
 
 
 class Server:
     """Forks a process for each request, and writes to its channel a line with its id, and one with its exit code.
+
+    The process begins once a byte has come over that channel, and ends where its other end is closed instead: so none
+    runs of which nobody knows.
 
     From its making on, signals that ask to stop are not for it: it ends with its socket, so that it can tell of what it
     forked for as long as anybody asks.
@@ -107,12 +110,15 @@ class Server:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        for other in (self._requests, self._ended, self._on_end, channel, *self._channels.values()):
+        for other in (self._requests, self._ended, self._on_end, *self._channels.values()):
             other.close()
+        if not _may_begin(channel):
+            os._exit(0)
+        channel.close()
         for standard in (sys.stdout.fileno(), sys.stderr.fileno()):
             os.dup2(output, standard)
         os.close(output)
-        for name in own(dict(os.environ)):
+        for name in settable(dict(os.environ)):
             del os.environ[name]
         os.environ.update(environment)
 
@@ -149,6 +155,13 @@ def _is_closed(channel: socket.socket) -> bool:
     try:
         return not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
+        return False
+
+
+def _may_begin(channel: socket.socket) -> bool:
+    try:
+        return bool(channel.recv(1))
+    except ConnectionResetError:  # it was closed before anybody read from it
         return False
 
 

@@ -14,7 +14,7 @@ from bloodcell.provenance import code_version
 from bloodcell.store import Store
 from bloodcell.weights import identify_weights
 from tasks.interrupted import trained_by_interrupted
-from tasks.trainings import Lookup, of_night, of_run
+from tasks.trainings import Lookup, Training, of_night, of_run
 
 Action = Literal["train", "resume", "reuse"]
 
@@ -76,16 +76,11 @@ def plan(
         ConfigError: Both `force` and `another_seed` are asked for.
         GridError: Two rows turn out to be one experiment, or no seed is left.
     """
-    kind = kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
-    rows = grid.rows
-    specs = _specs(store, rows, info)
-    interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
-    lookup = Lookup(store, list(zip(rows, specs, strict=True)), interrupted)
-    trainings = of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
+    trainings = _trainings(store, grid, info, force=force, another_seed=another_seed)
     if another_seed:
         last = max(training.row.config.seed for training in trainings)
-        grid = grid.model_copy(update={"seeds": last - rows[0].config.seed + 1})
+        grid = grid.model_copy(update={"seeds": last - grid.rows[0].config.seed + 1})
     runs = tuple(
         PlannedRun(
             name=grid.run_name(training.row.name, training.row.config.seed),
@@ -113,6 +108,12 @@ def refuse(
         _audited(store, info, grid.runs, strict=True)
 
 
+def is_anything_to_train(store: Store, grid: GridConfig, *, force: bool = False, another_seed: bool = False) -> bool:
+    """Whether `plan` would have a training without a result; raises what it would, but for what its audit does."""
+    trainings = _trainings(store, grid, read_info(store, grid.dataset), force=force, another_seed=another_seed)
+    return not all(training.reused or training.resumed for training in trainings)
+
+
 def kind_of(*, force: bool, another_seed: bool) -> Begun | None:
     """The kind of a run that is gone on with where it was interrupted.
 
@@ -125,6 +126,15 @@ def kind_of(*, force: bool, another_seed: bool) -> Begun | None:
             remedy="leave one out",
         )
     return "night" if another_seed else "forced" if force else None
+
+
+def _trainings(store: Store, grid: GridConfig, info: DatasetInfo, *, force: bool, another_seed: bool) -> list[Training]:
+    """The trainings that a run of the grid has."""
+    kind = kind_of(force=force, another_seed=another_seed)
+    rows = grid.rows
+    interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
+    lookup = Lookup(store, list(zip(rows, _specs(store, rows, info), strict=True)), interrupted)
+    return of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
 
 
 def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[ExperimentSpec]:

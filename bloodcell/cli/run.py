@@ -30,7 +30,7 @@ def run(key: str) -> None:
         settings = load_settings()
         # Whoever planned the experiment has seen the bucket: it wrote config.json there.
         store = open_store(settings.store, progress=TransferSteps(), seen=True)
-        artifacts.read_spec(store, key)  # before TensorFlow takes its seconds
+        artifacts.read_spec(store, key)  # before TensorFlow takes its seconds, unless it was forked
 
         try:
             with lasting():

@@ -1,6 +1,9 @@
 """The command `python -m flows.grid`."""
 
 import sys
+from contextlib import suppress
+from functools import partial
+from threading import Thread
 from typing import get_args
 
 import click
@@ -9,8 +12,8 @@ from bloodcell.artifacts import Nightly
 from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.lasting import lasting
-from bloodcell.settings import load_settings
-from bloodcell.store import open_store
+from bloodcell.settings import Settings, load_settings
+from bloodcell.store import Store, open_store
 from bloodcell.weights import identify_weights
 from flows.parameters import parse_assignment, resolve
 
@@ -71,7 +74,8 @@ def main(
         with lasting():
             from tasks.plan import plan, refuse
 
-        store = open_store(load_settings().store)
+        settings = load_settings()
+        store = open_store(settings.store)
         if only_plan:
             from flows.grid.outlook import outlook
 
@@ -83,6 +87,9 @@ def main(
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    # Beside the imports of the flow: with two cores, two seconds of TensorFlow's are over by the time it plans.
+    warm_up = partial(_warm_up, settings, store, config, force=force, another_seed=nightly is not None)
+    Thread(target=warm_up, name="warm up", daemon=True).start()
     with lasting():
         from flows.grid.launch import launch
 
@@ -99,6 +106,18 @@ def main(
             strict=strict,
         )
     )
+
+
+def _warm_up(settings: Settings, store: Store, config: GridConfig, *, force: bool, another_seed: bool) -> None:
+    """Have TensorFlow imported, if processes of this machine will train something."""
+    from tasks.plan import is_anything_to_train
+    from tasks.runners.process import warm_up
+
+    with suppress(Exception):  # the flow will meet it, and say so
+        if settings.runner != "process":
+            return
+        if is_anything_to_train(store, config, force=force, another_seed=another_seed):
+            warm_up(settings)
 
 
 def _check_weights(config: GridConfig) -> None:

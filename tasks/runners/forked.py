@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from bloodcell.errors import StoppedError
-from bloodcell.fork_server import LARGEST_REQUEST, SINGLE_THREADED, own, request
+from bloodcell.fork_server import LARGEST_REQUEST, SINGLE_THREADED, request, settable
 
 _POLL_SECONDS = 0.1
 
@@ -64,7 +64,7 @@ class ForkServer:
             patience: Seconds after which a server that has not answered is killed.
         """
         try:
-            message = request(arguments, own(dict(environment)))
+            message = request(arguments, settable(dict(environment)))
         except ValueError:  # a path that is no UTF-8
             return None
         if len(message) > LARGEST_REQUEST:
@@ -101,9 +101,10 @@ def _end(requests: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _fixed(environment: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
-    """What all children of a server have in common."""
-    others = own(dict(environment))
-    return Path.cwd(), {name: value for name, value in environment.items() if name not in others}
+    """What all children of a server have in common; of Prefect, which sets variables of its own, they know nothing."""
+    others = settable(dict(environment))
+    kept = {name: value for name, value in environment.items() if name not in others}
+    return Path.cwd(), {name: value for name, value in kept.items() if not name.startswith("PREFECT_")}
 
 
 class ForkedChild:
@@ -131,10 +132,14 @@ class ForkedChild:
         self.returncode: int | None = None
 
     def begins(self, is_off: Callable[[], bool]) -> bool:
-        """Wait until it was forked; False if it will not be."""
+        """Wait until it was forked, and let it begin; False if it will not be."""
         while self._process is None and self.returncode is None and not is_off():
             self._listen(_POLL_SECONDS)
-        return self._process is not None
+        if self._process is None:
+            return False
+        with suppress(OSError):  # it has been killed
+            self._channel.send(b"\n")
+        return True
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it has ended; returns its exit code.
@@ -198,18 +203,22 @@ class ForkedChild:
             if self._is_alone:
                 self.returncode = StoppedError.exit_code
                 return
-            with suppress(BlockingIOError):
+            try:
                 news = self._channel.recv(64, socket.MSG_DONTWAIT)
-                self._told += news
-                *numbers, _ = self._told.split(b"\n")
-                if numbers and self._process is None:
-                    self._process = int(numbers[0])
-                    with suppress(ProcessLookupError):  # it has ended
-                        self._handle = os.pidfd_open(self._process)
-                if len(numbers) > 1:
-                    self.returncode = int(numbers[1])
-                elif not news:
-                    # The server was killed. What it forked sees that nobody waits, saves what it trains, and ends.
-                    self._is_alone = True
-                    if self._handle is None:
-                        self.returncode = StoppedError.exit_code
+            except BlockingIOError:
+                return
+            except ConnectionResetError:  # the process ended before it read that it may begin
+                news = b""
+            self._told += news
+            *numbers, _ = self._told.split(b"\n")
+            if numbers and self._process is None:
+                self._process = int(numbers[0])
+                with suppress(ProcessLookupError):  # it has ended
+                    self._handle = os.pidfd_open(self._process)
+            if len(numbers) > 1:
+                self.returncode = int(numbers[1])
+            elif not news:
+                # The server was killed. What it forked sees that nobody waits, saves what it trains, and ends.
+                self._is_alone = True
+                if self._handle is None:
+                    self.returncode = StoppedError.exit_code

@@ -59,6 +59,15 @@ def end(child: Child, grace: float) -> None:
         child.kill()
 
 
+def warm_up(settings: Settings) -> None:
+    """Have TensorFlow imported, which takes seconds, for what runners of this process will start later.
+
+    Args:
+        settings: Where things are, for the children.
+    """
+    _fork_server(child_environment(settings, os.environ))
+
+
 class ProcessRunner:
     """Runs each experiment in a process of its own, so that none inherits another's memory or graph.
 
@@ -124,22 +133,22 @@ class ProcessRunner:
         environment = child_environment(self._settings, os.environ)
         forked = _forked(command, environment, lambda: self._stopping, self._settings.stall_limit)
         with self._lock:  # so that `stop` sees the child, or the child never starts
-            if self._stopping:
-                if forked:
-                    with forked:
-                        end(forked, self._settings.grace)
-                raise stopped()
-            child = forked or subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            self._children.add(child)
-        return child
+            if not self._stopping:
+                child = forked or subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                )
+                self._children.add(child)
+                return child
+        if forked:
+            with forked:
+                end(forked, self._settings.grace)
+        raise stopped()
 
 
 _servers: list[ForkServer] = []
@@ -152,10 +161,16 @@ def _forked(
     command: list[str], environment: Mapping[str, str], is_off: Callable[[], bool], patience: float
 ) -> ForkedChild | None:
     """A child that has TensorFlow from the start; None where there can be none, and it has to import it."""
-    if command[: len(BLOODCELL)] != BLOODCELL or sys.platform != "linux":
+    if command[: len(BLOODCELL)] != BLOODCELL or not (server := _fork_server(environment)):
+        return None
+    return server.start(command[len(BLOODCELL) :], environment, is_off, patience=patience)
+
+
+def _fork_server(environment: Mapping[str, str]) -> ForkServer | None:
+    """What forks children with these variables, started where it is not there; None where it cannot be."""
+    if sys.platform != "linux":
         return None
     with _serving:
         if not (_servers and _servers[0].serves(environment)):
             _servers[:] = [ForkServer(environment)]
-        server = _servers[0]
-    return server.start(command[len(BLOODCELL) :], environment, is_off, patience=patience)
+        return _servers[0]

@@ -26,6 +26,7 @@ from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
 from bloodcell.errors import DatasetError, ObjectNotFoundError, StoppedError
 from bloodcell.events import Failure
+from bloodcell.grids import load_grid
 from bloodcell.report import style
 from bloodcell.settings import cpus
 from flows.conclusion import exit_code
@@ -169,6 +170,32 @@ def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_fi
     assert "--set dropout=0.1" in run.command
     assert f"{run.run_id}/report.html" in ended.stdout
     assert "a ████████████████████ 1/1" in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("done", "runner", "warms"), [(False, "process", True), (True, "process", False), (False, "docker", False)]
+)
+def test_tensorflow_is_imported_ahead_where_a_process_will_train(
+    store, settings, coloured, grid_file, monkeypatch, done, runner, warms
+):
+    """Meanwhile the command imports Prefect."""
+    path, warmed = grid_file(a={}), []
+    if done:
+        (run,) = plan(store, load_grid(path)).runs
+        store.write(artifacts.experiment(run.spec.key, "result.json"), b"{}")
+    monkeypatch.setenv("BLOODCELL_RUNNER", runner)
+    monkeypatch.setattr("tasks.runners.process.warm_up", warmed.append)
+
+    def launched(*_, **__) -> int:
+        for thread in threading.enumerate():
+            if thread.name == "warm up":
+                thread.join()
+        return 0
+
+    monkeypatch.setattr("flows.grid.launch.launch", launched)
+    ended = CliRunner().invoke(main, ["--grid", path])
+    assert ended.exit_code == 0, ended.output
+    assert [each.store for each in warmed] == [settings.store] * warms
 
 
 def test_the_code_is_the_runs_where_a_late_server_drops_the_states_data(

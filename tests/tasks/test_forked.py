@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.errors import StoppedError
+from bloodcell.fork_server import LARGEST_REQUEST, request
 from tasks.runners.forked import ForkServer
 from tasks.runners.process import child_environment, command
 
@@ -96,6 +98,28 @@ def test_what_is_not_wanted_any_more_is_not_forked(environment, spec, store):
     assert not artifacts.is_done(store, spec.key)
 
 
+def test_one_of_which_nobody_knows_does_not_begin(environment):
+    """It was forked in the moment in which its runner was stopped, which did not hear of it."""
+    server = ForkServer(environment)
+    channel, theirs = socket.socketpair()
+    reader, writer = os.pipe()
+    socket.send_fds(server._requests, [request(["run", "--key", "none"], {})], [writer, theirs.fileno()])
+    os.close(writer)
+    theirs.close()
+    channel.recv(1, socket.MSG_PEEK)
+    channel.close()
+    with os.fdopen(reader) as output:
+        assert output.read() == ""  # it would say that there is no such experiment
+    with started(server, environment, "none") as child:
+        assert "experiments/none/config.json" in child.stdout.read()
+
+
+def test_what_is_too_long_to_ask_for_is_not_asked_for(server, environment):
+    assert server.start(["run", "--key", "k" * LARGEST_REQUEST], environment, never) is None
+    with started(server, environment, "none") as child:
+        assert child.wait() == 65
+
+
 def test_a_server_that_was_killed_starts_nothing_and_what_it_forked_counts_as_stopped(environment, spec):
     server = ForkServer(environment)
     with started(server, environment, spec.key) as child:
@@ -148,7 +172,7 @@ def test_a_server_ends_with_what_holds_it(environment):
 
 def test_another_folder_or_another_variable_needs_another_server(server, tmp_path, monkeypatch):
     own = _FIXED
-    assert server.serves(own | {"BLOODCELL_SLOTS": "3"})
+    assert server.serves(own | {"BLOODCELL_SLOTS": "3", "PREFECT_LOGGING_ROOT_LEVEL": "CRITICAL"})
     assert not server.serves(own | {"TF_ENABLE_ONEDNN_OPTS": "0"})
     monkeypatch.chdir(tmp_path)
     assert not server.serves(own)

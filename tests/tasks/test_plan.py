@@ -11,7 +11,7 @@ from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoun
 from tasks import plan as module
 from tasks import trainings as module_trainings
 from tasks.interrupted import begin
-from tasks.plan import plan, refuse
+from tasks.plan import is_anything_to_train, plan, refuse
 from tasks.plan_grid import prepare
 from tasks.trainings import Lookup
 
@@ -161,7 +161,9 @@ def run(store, coloured, small):
         base = small.model_dump(exclude_defaults=True) | {"seed": first}
         rows = rows or {"a": {}, "b": B}
         own = GridConfig(name=name, dataset="coloured", base=base, experiments=rows, seeds=seeds)
-        planned = plan(store, own, force=kind == "forced", another_seed=kind == "night")
+        how = {"force": kind == "forced", "another_seed": kind == "night"}
+        planned = plan(store, own, **how)
+        assert is_anything_to_train(store, own, **how) is not all(training.done for training in planned.runs)
         begun = [training.spec.key for training in planned.runs if training.resumed or not training.done]
         if kind:
             begin(store, name, kind, f"run-{number}", begun)
@@ -333,9 +335,10 @@ def test_all_seeds_of_a_plain_run_and_many_of_a_night_are_looked_up_at_once(run,
         Lookup, "seeds", lambda self, numbers, **how: asked.append(len(numbers)) or seeds(self, numbers, **how)
     )
     run("", seeds=20)
-    assert asked == [20]
+    assert asked == [20] * 2  # the other time by what asks whether anything is to be trained
+    asked.clear()
     assert trainings(run()) == [("a", 20), ("b", 20)]
-    assert asked == [20, 1, 2, 4, 8, 16, 0]
+    assert asked == [1, 2, 4, 8, 16, 0] * 2
 
 
 @pytest.mark.parametrize(("first", "most"), [(0, 2), (LAST_SEED - 1, 1000)])

@@ -4,12 +4,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
+from threading import Thread
 
 import pytest
 
 from bloodcell import artifacts
+from bloodcell.artifacts import ExperimentSpec
 from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedError, TransientError
-from bloodcell.events import Done, Epoch, Failure
+from bloodcell.events import Done, Epoch, Event, Failure
+from bloodcell.provenance import code_version
 from tasks.runners import Exit, ProcessRunner, process
 from tasks.runners.base import error_of
 
@@ -40,6 +43,40 @@ def test_a_real_experiment(store, settings, spec):
     assert isinstance(events[-1], Done)
     assert lines == []  # no banner of TensorFlow's either
     assert artifacts.is_done(store, spec.key)
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only there is anything forked")
+
+
+@on_linux
+def test_a_child_is_forked_from_what_was_warmed_up(store, settings, spec, monkeypatch):
+    monkeypatch.setattr(process, "_servers", [])
+    process.warm_up(settings)
+    (server,) = process._servers
+    monkeypatch.setenv("PREFECT_LOGGING_ROOT_LEVEL", "CRITICAL")  # as the command that warms it up does later
+    monkeypatch.setattr(process.subprocess, "Popen", None)
+    assert ProcessRunner(settings).run(spec.key, "row", lambda _: None, print).code == 0
+    assert process._servers == [server]
+
+
+@on_linux
+def test_stop_ends_what_was_forked_once_it_is_saved(store, settings, coloured, small, monkeypatch):
+    config = small.model_copy(update={"epochs": 1000})
+    spec = ExperimentSpec(
+        config=config, dataset=coloured.name, dataset_version=coloured.version, code_version=code_version()
+    )
+    artifacts.write_model(store, artifacts.experiment(spec.key, "config.json"), spec)
+    process.warm_up(settings)
+    monkeypatch.setattr(process.subprocess, "Popen", None)
+    runner = ProcessRunner(settings)
+
+    def stop_in_second_epoch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 1:
+            Thread(target=runner.stop).start()
+
+    with pytest.raises(StoppedError):
+        runner.run(spec.key, "row", stop_in_second_epoch, print)
+    assert list(store.list(artifacts.experiment(spec.key, "checkpoints/")))
 
 
 def test_events_and_log_lines_are_told_apart(settings, script):
