@@ -73,7 +73,7 @@ def report(store: Path) -> Callable[[], object]:
 
     @flow
     def reported() -> None:
-        report_grid(published.store, run, published.info)
+        report_grid(published.store, run, published.info, store.parent / "report")
 
     return reported
 

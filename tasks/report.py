@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -29,7 +30,7 @@ from tasks.prefect_artifacts import artifact_key
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE)
 def report_grid(
-    store: Store, run: GridRun, info: DatasetInfo, last: LastDrawings | None = None
+    store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: LastDrawings | None = None
 ) -> tuple[GridRun, str, str]:
     """Read the results there are, judge a night by those before it, and publish the report.
 
@@ -37,6 +38,7 @@ def report_grid(
         store: Where all is.
         run: The grid run.
         info: The dataset it ran on.
+        folder: An empty one, for files in the making.
         last: Charts that are drawn already; those of the last report otherwise.
 
     Returns:
@@ -47,7 +49,8 @@ def report_grid(
     compared = compare(finished(rows))
     earlier = earlier_trainings(store, run) if run.nightly else {}
     run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
-    files = build_report(run, info, rows, compared, earlier, last=last or LastDrawings.of(store, run.grid.name))
+    last = last or LastDrawings.of(store, run.grid.name)
+    files = build_report(run, info, rows, compared, earlier, folder=folder, last=last)
     publish(store, run, files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
     result = result_of(rows, info, compared)

@@ -9,13 +9,13 @@ from bloodcell.artifacts import NightVerdict
 from bloodcell.config import GridConfig
 from bloodcell.history import earlier_trainings
 from bloodcell.report import publish
-from tests.report.conftest import Figures, build
+from tests.report.conftest import Figures, build, folder_of
 
 GOOD = Figures(dict.fromkeys(("train", "validation", "test"), 0.9))
 
 
 @pytest.fixture
-def night(store):
+def night(store, tmp_path):
     """Publishes a night of one training, with its seed; or gives it unpublished."""
 
     def of(seed: int, *, published: bool = True, verdict: str = "within noise", changes=None, repeat=0, **fields):
@@ -36,7 +36,7 @@ def night(store):
         } | fields
         run = example.run.model_copy(update=fields)
         if published:
-            publish(store, run, {})
+            publish(store, run, folder_of(tmp_path / run.run_id, {}))
         return run
 
     return of

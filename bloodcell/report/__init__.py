@@ -1,7 +1,8 @@
 """The report of a grid run: table, pictures, reflections and provenance, as Markdown, one HTML file and CSV."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from bloodcell import artifacts
@@ -13,6 +14,7 @@ from bloodcell.report.charts import MOST_NAMES, drawings_of, nights_chart, note_
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.drawings import LastDrawings, draw
 from bloodcell.report.evidence import cells_note
+from bloodcell.report.folder import Folder
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.nights import Trainings, night_line
 from bloodcell.report.reflections import reflect
@@ -32,8 +34,9 @@ def build_report(
     compared: Comparisons,
     earlier: Trainings,
     *,
+    folder: Path,
     last: LastDrawings | None = None,
-) -> dict[str, bytes]:
+) -> Folder:
     """Draw and write the report; nothing is stored.
 
     Args:
@@ -42,6 +45,7 @@ def build_report(
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
         compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
         earlier: Of a night, the trainings of the nights before, by row.
+        folder: An empty one, where the report is written.
         last: Charts that are not drawn again.
 
     Returns:
@@ -49,23 +53,23 @@ def build_report(
         below plots/.
     """
     note = note_of(info)
-    pictures = draw(drawings_of(rows, note), last or LastDrawings()) | _photographs(rows)
+    files = Folder(folder)
+    draw(drawings_of(rows, note), last or LastDrawings(), files)
+    _add_photographs(files, rows)
     if run.nightly and (any(earlier.values()) or any(row.status == "trained" for row in run.rows)):
-        pictures["plots/nights.png"] = nights_chart(run, rows, earlier, f"Test accuracy by night{note}")
+        files["plots/nights.png"] = nights_chart(run, rows, earlier, f"Test accuracy by night{note}")
     title = headline.title(run, info)
     markdown = report_markdown(
-        title=title, night_plot="plots/nights.png" in pictures, **_context(run, info, rows, compared)
+        title=title, night_plot="plots/nights.png" in files, **_context(run, info, rows, compared)
     )
-    return {
-        "report.md": markdown.encode(),
-        "report.html": report_html(markdown, pictures, title),
-        "results.csv": results_csv(rows, compared),
-        "runs.csv": runs_csv(rows),
-        **pictures,
-    }
+    files["report.md"] = markdown.encode()
+    files.put("report.html", report_html(markdown, files, title))
+    files["results.csv"] = results_csv(rows, compared)
+    files["runs.csv"] = runs_csv(rows)
+    return files
 
 
-def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
+def publish(store: Store, run: GridRun, files: Folder) -> None:
     """Write a report, then the run's grid.json, and last the pointer to the grid's newest run.
 
     Args:
@@ -75,18 +79,23 @@ def publish(store: Store, run: GridRun, files: Mapping[str, bytes]) -> None:
     """
     names = [artifacts.grid_run(run.grid.name, run.run_id, file) for file in files]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(store.write, names, files.values()))
+        list(pool.map(store.upload, map(files.path, files), names))
     artifacts.write_model(store, artifacts.grid_run(run.grid.name, run.run_id, "grid.json"), run)
     artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))
 
 
-def _photographs(rows: tuple[Row, ...]) -> dict[str, bytes]:
-    """What needs the images themselves, and the experiments drew."""
-    photographs: dict[str, bytes] = {}
+def _add_photographs(files: MutableMapping[str, bytes], rows: tuple[Row, ...]) -> None:
+    """Put in what needs the images themselves, and the experiments drew."""
+    photographs: dict[str, Callable[[], bytes]] = {}
     for row in finished(rows):
         shown = {"errors.jpg": row.diagnostics.errors, "gradcam.jpg": row.diagnostics.gradcam}
-        photographs |= {f"plots/{row.name}-{file}": data for file, data in shown.items() if data}
-    return photographs
+        photographs |= {f"plots/{row.name}-{file}": read for file, read in shown.items() if read}
+
+    def add(file: str) -> None:
+        files[file] = photographs[file]()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(add, photographs))
 
 
 def _context(run: GridRun, info: DatasetInfo, rows: tuple[Row, ...], compared: Comparisons) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """What of a report can be had before its grid run ends: the charts of a row are drawn once that row is trained."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.report.charts import import_what_draws, note_of, row_drawings
-from bloodcell.report.drawings import LastDrawings, draw
+from bloodcell.report.drawings import LastDrawings
+from bloodcell.report.folder import Folder
 from bloodcell.report.reading import read_results, read_rows
 from bloodcell.report.rendering import markdown_template
 from bloodcell.store import Store
@@ -18,13 +20,14 @@ class ChartsAhead:
         store: Where results are, and the last report.
         run: The grid run, as far as it is known; of its rows, `draw` is told.
         info: The dataset it runs on.
+        folder: Empty; the charts stay there.
 
     Attributes:
         last: The charts of the last report, and those drawn here.
     """
 
-    def __init__(self, store: Store, run: GridRun, info: DatasetInfo) -> None:
-        self.last = LastDrawings.of(store, run.grid.name)
+    def __init__(self, store: Store, run: GridRun, info: DatasetInfo, folder: Path) -> None:
+        self.last = LastDrawings.of(store, run.grid.name, Folder(folder))
         self._store = store
         self._run = run
         self._info = info
@@ -45,4 +48,6 @@ class ChartsAhead:
         """
         run = self._run.model_copy(update={"rows": tuple(outcomes)})
         rows = read_rows(self._store, run, self._info, read_results(self._store, run))
-        draw(row_drawings(rows, note_of(self._info)), self.last)
+        for drawing in row_drawings(rows, note_of(self._info)).values():
+            if self.last.read(drawing.digest) is None:
+                self.last.since[drawing.digest] = drawing.draw(*drawing.arguments)

@@ -1,7 +1,8 @@
 """What a run shows of itself besides its figures: how far its probabilities hold, and what its experiment drew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
@@ -20,14 +21,15 @@ class Diagnostics:
 
     Attributes:
         calibration: Of the test images.
-        errors: The test images called wrong with the highest probability, JPEG.
-        gradcam: Test images of each class and where the network looks in them, JPEG.
+        errors: Reads the test images called wrong with the highest probability, JPEG. It raises ObjectNotFoundError
+            where they are gone, and CorruptObjectError where the bytes are not those that the result records.
+        gradcam: The same of test images of each class and where the network looks in them.
         seed: Of the training that drew the pictures.
     """
 
     calibration: Calibration | None = None
-    errors: bytes | None = None
-    gradcam: bytes | None = None
+    errors: Callable[[], bytes] | None = None
+    gradcam: Callable[[], bytes] | None = None
     seed: int | None = None
 
 
@@ -48,14 +50,10 @@ def read_diagnostics(
         store: Where its pictures are.
         result: The run's result.
         predictions: As in its predictions.parquet, where it has one.
-        pictures: Whether those that it has are read.
-
-    Raises:
-        ObjectNotFoundError: A picture that the result names is gone.
-        CorruptObjectError: Its bytes are not those that the result records.
+        pictures: Whether those that it has are shown.
     """
     errors, gradcam = (
-        artifacts.read_file(store, result, file) if pictures and file in result.files else None
+        partial(artifacts.read_file, store, result, file) if pictures and file in result.files else None
         for file in (ERRORS, GRADCAM)
     )
     calibration = None

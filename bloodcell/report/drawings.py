@@ -4,10 +4,10 @@ docs/adr/0016 says why. What a chart is of is known by a hash; `drawings.json` o
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from importlib.metadata import version
 
@@ -49,7 +49,7 @@ class Drawing:
     draw: Callable[..., bytes]
     arguments: tuple[object, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of all that decides the picture: the arguments, this package's code, and the libraries that draw."""
         what = [self.draw.__module__, self.draw.__qualname__, self.arguments]
@@ -59,7 +59,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class LastDrawings:
-    """The charts of the report before this one, of a grid without one none, and those looked up or drawn since.
+    """The charts of the report before this one, of a grid without one none, and those drawn since.
 
     Attributes:
         store: Where the former are.
@@ -71,17 +71,24 @@ class LastDrawings:
     store: Store | None = None
     folder: str = ""
     charts: Mapping[str, Drawn] = field(default_factory=dict)
-    since: dict[str, bytes] = field(default_factory=dict)
+    since: MutableMapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: Store, grid: str) -> "LastDrawings":
-        """Those of a grid's newest report. What cannot be read is drawn again."""
+    def of(cls, store: Store, grid: str, since: MutableMapping[str, bytes] | None = None) -> "LastDrawings":
+        """Those of a grid's newest report. What cannot be read is drawn again.
+
+        Args:
+            store: Where it is.
+            grid: Its name.
+            since: Where those go that are drawn before the report.
+        """
+        since = {} if since is None else since
         try:
             run = artifacts.read_model(store, artifacts.latest_grid_run(grid), LatestRun).run_id
             folder = artifacts.grid_run(grid, run, "")
-            return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts)
+            return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts, since)
         except BloodcellError:  # whatever ails the store, a report is not lost for want of an old chart
-            return cls()
+            return cls(since=since)
 
     def read(self, digest: str) -> bytes | None:
         """The chart of what has that hash; None where it is to be drawn."""
@@ -97,24 +104,30 @@ class LastDrawings:
         return data if hashlib.sha256(data).hexdigest() == before.sha256 else None
 
 
-def draw(drawings: Mapping[str, Drawing], last: LastDrawings) -> dict[str, bytes]:
-    """The charts by file, and drawings.json for the next report.
+def draw(drawings: Mapping[str, Drawing], last: LastDrawings, files: MutableMapping[str, bytes]) -> None:
+    """Put charts into a report, and drawings.json for the next one.
 
     Args:
         drawings: By file below the report.
-        last: Those that are known; what is drawn here is from then on.
+        last: Those that are known.
+        files: The report's.
     """
     if not drawings:
-        return {}
-    digests = {file: drawing.digest for file, drawing in drawings.items()}
+        return
+
+    def take(file: str) -> bool:
+        if known := last.read(drawings[file].digest):
+            files[file] = known
+        return known is not None
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        before = dict(zip(drawings, pool.map(last.read, digests.values()), strict=True))
-    charts = {file: before[file] or drawing.draw(*drawing.arguments) for file, drawing in drawings.items()}
-    last.since.update({digest: charts[file] for file, digest in digests.items()})
-    drawn = {
-        digest: Drawn(file=file, sha256=hashlib.sha256(charts[file]).hexdigest()) for file, digest in digests.items()
-    }
-    return charts | {FILE: Drawings(charts=drawn).model_dump_json(indent=2).encode() + b"\n"}
+        taken = dict(zip(drawings, pool.map(take, drawings), strict=True))
+    drawn: dict[str, Drawn] = {}
+    for file, drawing in drawings.items():
+        if not taken[file]:
+            files[file] = drawing.draw(*drawing.arguments)
+        drawn[drawing.digest] = Drawn(file=file, sha256=hashlib.sha256(files[file]).hexdigest())
+    files[FILE] = Drawings(charts=drawn).model_dump_json(indent=2).encode() + b"\n"
 
 
 @cache

@@ -9,9 +9,9 @@ import hashlib
 import mimetypes
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -99,10 +99,10 @@ def markdown_template() -> Template:
     return environment.get_template("report.md.j2")
 
 
-def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> bytes:
-    """A report as one HTML file that needs nothing else.
+def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> Iterator[bytes]:
+    """A report as one HTML file that needs nothing else, part by part.
 
-    The pictures are most of it, and are put in last: each step before would hold them once more, a megabyte a row.
+    The pictures are most of it, a megabyte a row, and are put in last, one by one.
 
     Args:
         markdown: The report.
@@ -131,8 +131,9 @@ def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> byt
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2").render(title=title, body=body, script=script, digest=digest)
     first, *others = page.split(slot)
-    embedded = (f"{data_uri(path, pictures[path])}{text}" for path, text in zip(paths, others, strict=True))
-    return b"".join(part.encode() for part in chain([first], embedded))
+    yield first.encode()
+    for path, text in zip(paths, others, strict=True):
+        yield f"{data_uri(path, pictures[path])}{text}".encode()
 
 
 def data_uri(path: str, picture: bytes) -> str:

@@ -1,8 +1,10 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from prefect import flow, runtime
@@ -13,10 +15,11 @@ from prefect.states import Cancelled
 from bloodcell.artifacts import GridRun, Nightly, grid_run, read_model
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.errors import ObjectNotFoundError
+from bloodcell.files import scratch, storage_errors
 from bloodcell.lasting import lasting
 from bloodcell.provenance import code_version
 from bloodcell.published import published_runs
-from bloodcell.settings import load_settings
+from bloodcell.settings import Settings, load_settings
 from bloodcell.store import Store, open_store
 from flows.conclusion import conclusion
 from flows.fan_out import fan_out
@@ -112,35 +115,38 @@ def grid(
         forced=force,
         overrides=overrides or {},
     )
-    return conclusion(*_run_and_report(store, planned, begun, runner, settings.concurrent))
+    return conclusion(*_run_and_report(store, planned, begun, runner, settings))
 
 
 def _run_and_report(
-    store: Store, planned: Plan, begun: GridRun, runner: Runner, concurrent: int
+    store: Store, planned: Plan, begun: GridRun, runner: Runner, settings: Settings
 ) -> tuple[GridRun, str, str]:
     """Run what has no result and publish the report; returns what `report_grid` does."""
-    charts = cache(partial(_charts_ahead, store, begun, planned.dataset))
-    outcomes = fan_out(
-        store,
-        planned,
-        runner,
-        concurrent,
-        on_start=lambda: charts().get_ready(),
-        on_row=lambda ended: charts().draw(ended),
-    )
-    run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
-    last = charts().last
-    from tasks.report import report_grid  # imported with the charts
+    with ExitStack() as stack:
+        with storage_errors("a report in the making", str(settings.cache), "BLOODCELL_CACHE"):
+            folder = stack.enter_context(scratch(settings.cache / "scratch"))
+        charts = cache(partial(_charts_ahead, store, begun, planned.dataset, folder / "charts"))
+        outcomes = fan_out(
+            store,
+            planned,
+            runner,
+            settings.concurrent,
+            on_start=lambda: charts().get_ready(),
+            on_row=lambda ended: charts().draw(ended),
+        )
+        run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
+        last = charts().last
+        from tasks.report import report_grid  # imported with the charts
 
-    return report_grid(store, run, planned.dataset, last)
+        return report_grid(store, run, planned.dataset, folder / "report", last)
 
 
-def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo) -> "ChartsAhead":
+def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo, folder: Path) -> "ChartsAhead":
     """What draws, imported once experiments are on their way: with all that reports it takes a third of a second."""
     with lasting():
         from bloodcell.report.ahead import ChartsAhead
         from tasks import report  # noqa: F401
-    return ChartsAhead(store, begun, info)
+    return ChartsAhead(store, begun, info, folder)
 
 
 def _interruptible(runner: RunnerT) -> RunnerT:

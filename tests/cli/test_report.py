@@ -11,6 +11,7 @@ from bloodcell.cli import cli
 from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.report import publish
+from tests.report.conftest import folder_of
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def invoke(settings, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def add(store):
+def add(store, tmp_path):
     """Publishes a report of a row `a` that is done, and a row `b` that failed."""
 
     def add(grid: str, run_id: str, **fields) -> None:
@@ -39,7 +40,8 @@ def add(store):
             run_id=run_id, grid=config, dataset="cells", dataset_version="d", code_version="c", rows=tuple(rows),
             started=now, finished=now, **fields,
         )  # fmt: skip
-        publish(store, run, {"report.html": f"<p>{grid}".encode(), "results.csv": b"row,test_accuracy\na,0.8343\nb,\n"})
+        files = {"report.html": f"<p>{grid}".encode(), "results.csv": b"row,test_accuracy\na,0.8343\nb,\n"}
+        publish(store, run, folder_of(tmp_path / run_id, files))
 
     return add
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ from bloodcell.report import build_report, confusion, plots, reliability
 from bloodcell.report.cells import CellCounts
 from bloodcell.report.comparisons import compare
 from bloodcell.report.diagnostics import Diagnostics
+from bloodcell.report.drawings import LastDrawings
+from bloodcell.report.folder import Folder
 from bloodcell.report.nights import Trainings
 from bloodcell.report.rows import Row, finished, rows_of
 
@@ -78,7 +82,17 @@ class Example:
 
     @cached_property
     def files(self) -> dict[str, bytes]:
-        return build_report(self.run, self.info, self.rows, compare(finished(self.rows)), self.earlier)
+        return self.reported()
+
+    def reported(self, last: LastDrawings | None = None) -> dict[str, bytes]:
+        """The files of its report, with charts that are known."""
+        compared = compare(finished(self.rows))
+        with TemporaryDirectory() as folder:
+            return dict(
+                build_report(
+                    self.run, self.info, self.rows, compared, self.earlier, folder=Path(folder), last=last
+                ).items()
+            )
 
     @property
     def markdown(self) -> str:
@@ -94,6 +108,13 @@ Outcome = Figures | str | list[Figures | str]
 """What became of a row: of each of its trainings, or of all of them alike."""
 
 Build = Callable[..., Example]
+
+
+def folder_of(root: Path, files: Mapping[str, bytes]) -> Folder:
+    """Files as `build_report` leaves them."""
+    folder = Folder(root)
+    folder.update(files)
+    return folder
 
 
 def split_metrics(

@@ -4,10 +4,8 @@ import pytest
 
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
-from bloodcell.report import build_report, charts, drawings
+from bloodcell.report import charts, drawings
 from bloodcell.report.ahead import ChartsAhead
-from bloodcell.report.comparisons import compare
-from bloodcell.report.rows import finished
 from tests.report.conftest import Figures, build
 
 
@@ -40,19 +38,18 @@ def drawn(monkeypatch):
     return kinds
 
 
-def test_a_report_draws_only_what_was_not_drawn_ahead(store, example, drawn):
-    ahead = ChartsAhead(store, example.run.model_copy(update={"rows": ()}), example.info)
+def test_a_report_draws_only_what_was_not_drawn_ahead(store, example, drawn, tmp_path):
+    ahead = ChartsAhead(store, example.run.model_copy(update={"rows": ()}), example.info, tmp_path / "charts")
     for row in example.rows:
         ahead.draw(row.outcomes)
     assert drawn == ["_curves", "_confusion"] * 2
-    compared = compare(finished(example.rows))
-    files = build_report(example.run, example.info, example.rows, compared, {}, last=ahead.last)
+    files = example.reported(ahead.last)
     assert drawn == [*["_curves", "_confusion"] * 2, "_comparison"]
     assert files == example.files
 
 
-def test_a_row_without_a_result_has_no_charts(store, example, drawn):
-    ahead = ChartsAhead(store, example.run, example.info)
+def test_a_row_without_a_result_has_no_charts(store, example, drawn, tmp_path):
+    ahead = ChartsAhead(store, example.run, example.info, tmp_path / "charts")
     ahead.draw(example.rows[2].outcomes)
     assert drawn == []
 

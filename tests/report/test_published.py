@@ -11,6 +11,7 @@ from bloodcell.errors import CorruptObjectError, DataError, ObjectNotFoundError,
 from bloodcell.published import Best, PublishedRun, fetch, find_run, published_runs, summarize
 from bloodcell.report import publish
 from bloodcell.store import LocalStore, open_store
+from tests.report.conftest import folder_of
 from tests.store.aws import simulated_aws
 
 
@@ -24,14 +25,15 @@ def store(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def add(store, make, figures, undrawn):
+def add(store, make, figures, undrawn, tmp_path):
     """Publishes a report of two rows, `a` and `b`, under a grid and a run id."""
 
     def add(grid: str, run_id: str, a=0.8, b=0.9, **b_changes) -> PublishedRun:
         config = GridConfig(name=grid, experiments={"a": {}, "b": {"dense_units": 16} | b_changes})
         outcomes = {name: value if isinstance(value, str) else figures(value) for name, value in (("a", a), ("b", b))}
         example = make(config, outcomes)
-        publish(store, example.run.model_copy(update={"run_id": run_id}), example.files)
+        files = folder_of(tmp_path / run_id, example.files)
+        publish(store, example.run.model_copy(update={"run_id": run_id}), files)
         return PublishedRun(grid, run_id)
 
     return add

@@ -122,7 +122,7 @@ def test_every_picture_linked_is_there_and_every_picture_there_is_linked(study):
 
 
 def test_the_pages_title_is_escaped():
-    assert b"<title>a &lt;b&gt;</title>" in report_html("# x", {}, "a <b>")
+    assert b"<title>a &lt;b&gt;</title>" in b"".join(report_html("# x", {}, "a <b>"))
 
 
 def test_short_cells_stay_on_one_line_and_a_reason_does_not(make, figures, grid):

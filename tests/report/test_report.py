@@ -10,6 +10,7 @@ from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
 from bloodcell.report import publish
 from bloodcell.store import LocalStore
+from tests.report.conftest import folder_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -153,11 +154,15 @@ class RecordingStore(LocalStore):
         self.written.append(name)
         super().write(name, data)
 
+    def upload(self, source, name):
+        self.written.append(name)
+        super().upload(source, name)
+
 
 def test_publish_writes_the_pointer_last(tmp_path, make, figures, grid):
-    store = RecordingStore(tmp_path)
+    store = RecordingStore(tmp_path / "store")
     run = make(grid, {"a": figures(0.8), "b": figures(0.9)}).run
-    publish(store, run, {"report.md": b"# x", "plots/a.png": b"y"})
+    publish(store, run, folder_of(tmp_path / "report", {"report.md": b"# x", "plots/a.png": b"y"}))
     folder = f"grids/g/{run.run_id}"
     assert store.written == [
         f"{folder}/report.md",

@@ -1,5 +1,8 @@
 """The report's task on a real Prefect server."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -31,7 +34,8 @@ def example(store, request):
 
 @flow
 def reporting(store, example):
-    return report_grid(store, example.run, example.info)
+    with TemporaryDirectory() as folder:
+        return report_grid(store, example.run, example.info, Path(folder))
 
 
 def shown(key: str) -> list:
