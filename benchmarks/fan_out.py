@@ -3,8 +3,9 @@
 A runner that does nothing but write a result, as a real experiment leaves it, stands in for the trainings, two at once.
 Timed are the plan and the fan-out together, and the report of all rows, each in a process of its own; the memory of
 each is sampled from outside. Imports and the start of the server are not in it. A grid run draws the charts of most
-rows while others train; here, where nothing trains, all of that is in the report's time. The fan-out's memory hardly
-grows; a report's does, which holds all of its rows, their charts included, until it is published.
+rows while others train; here, where nothing trains, all of that is in the report's time. Memory hardly grows with the
+experiments: the report's pictures are on disk, and what it holds of a row are its figures and how they might have come
+out on other cells.
 """
 
 import os

@@ -47,7 +47,7 @@ class Server:
     """Forks a process for each request, and writes to its channel a line with its id, and one with its exit code.
 
     The process begins once a byte has come over that channel, and ends where its other end is closed instead: so none
-    runs of which nobody knows.
+    begins of which nobody knows.
 
     From its making on, signals that ask to stop are not for it: it ends with its socket, so that it can tell of what it
     forked for as long as anybody asks.
@@ -65,9 +65,11 @@ class Server:
             end.setblocking(False)
 
     def serve(self) -> list[str]:
-        """Serve until nobody can ask any more, which ends this process; in a forked one, return its arguments."""
+        """Say so and serve, until nobody can ask any more, which ends this process; in a fork, return its arguments."""
         signal.signal(signal.SIGCHLD, lambda *_: None)  # else it would wake nobody
         signal.set_wakeup_fd(self._on_end.fileno(), warn_on_full_buffer=False)
+        with suppress(OSError):  # nobody asks any more
+            self._requests.send(b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._requests, selectors.EVENT_READ)
             selector.register(self._ended, selectors.EVENT_READ)

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     )
     cache: Path = Field(
         default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bloodcell",
-        description="Folder for downloaded datasets and decoded images; safe to delete at any time.",
+        description="Folder for decoded images and for files in the making; safe to delete while nothing runs.",
     )
     cache_limit: str = Field(
         "20g",

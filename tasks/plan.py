@@ -14,7 +14,7 @@ from bloodcell.provenance import code_version
 from bloodcell.store import Store
 from bloodcell.weights import identify_weights
 from tasks.interrupted import trained_by_interrupted
-from tasks.trainings import Lookup, Training, of_night, of_run
+from tasks.trainings import Lookup, of_night, of_run
 
 Action = Literal["train", "resume", "reuse"]
 
@@ -76,11 +76,16 @@ def plan(
         ConfigError: Both `force` and `another_seed` are asked for.
         GridError: Two rows turn out to be one experiment, or no seed is left.
     """
+    kind = kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
-    trainings = _trainings(store, grid, info, force=force, another_seed=another_seed)
+    rows = grid.rows
+    specs = _specs(store, rows, info)
+    interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
+    lookup = Lookup(store, list(zip(rows, specs, strict=True)), interrupted)
+    trainings = of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
     if another_seed:
         last = max(training.row.config.seed for training in trainings)
-        grid = grid.model_copy(update={"seeds": last - grid.rows[0].config.seed + 1})
+        grid = grid.model_copy(update={"seeds": last - rows[0].config.seed + 1})
     runs = tuple(
         PlannedRun(
             name=grid.run_name(training.row.name, training.row.config.seed),
@@ -94,24 +99,20 @@ def plan(
     return Plan(grid, info, runs, _audited(store, info, [run.row for run in runs], strict=strict))
 
 
-def refuse(
+def specify(
     store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
-) -> None:
-    """Raise what `plan` would, as far as that takes neither a look for every result nor, unless strict, the manifest.
+) -> list[ExperimentSpec]:
+    """The experiments that a grid's rows stand for with their first seed, or what `plan` would raise.
 
-    These take seconds, where a grid has a thousand rows, a dataset 200,000 images, or the store is far.
+    That is all that takes neither a look for every result nor, unless strict, the manifest: seconds, where a grid has
+    a thousand rows, a dataset 200,000 images, or the store is far.
     """
     kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
-    _specs(store, grid.rows, info)
+    specs = _specs(store, grid.rows, info)
     if strict:
         _audited(store, info, grid.runs, strict=True)
-
-
-def is_anything_to_train(store: Store, grid: GridConfig, *, force: bool = False, another_seed: bool = False) -> bool:
-    """Whether `plan` would have a training without a result; raises what it would, but for what its audit does."""
-    trainings = _trainings(store, grid, read_info(store, grid.dataset), force=force, another_seed=another_seed)
-    return not all(training.reused or training.resumed for training in trainings)
+    return specs
 
 
 def kind_of(*, force: bool, another_seed: bool) -> Begun | None:
@@ -126,15 +127,6 @@ def kind_of(*, force: bool, another_seed: bool) -> Begun | None:
             remedy="leave one out",
         )
     return "night" if another_seed else "forced" if force else None
-
-
-def _trainings(store: Store, grid: GridConfig, info: DatasetInfo, *, force: bool, another_seed: bool) -> list[Training]:
-    """The trainings that a run of the grid has."""
-    kind = kind_of(force=force, another_seed=another_seed)
-    rows = grid.rows
-    interrupted = trained_by_interrupted(store, grid.name, kind) if kind else frozenset()
-    lookup = Lookup(store, list(zip(rows, _specs(store, rows, info), strict=True)), interrupted)
-    return of_night(lookup, grid.name, grid.seeds) if another_seed else of_run(lookup, grid.seeds, force=force)
 
 
 def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[ExperimentSpec]:

@@ -38,7 +38,7 @@ def report_grid(
         store: Where all is.
         run: The grid run.
         info: The dataset it ran on.
-        folder: An empty one, for files in the making.
+        folder: Made for the files in the making.
         last: Charts that are drawn already; those of the last report otherwise.
 
     Returns:

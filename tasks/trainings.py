@@ -60,9 +60,8 @@ class Lookup:
             return [list(islice(found, len(self.rows))) for _ in numbers]
 
     def _training(self, more: int, row: GridRow, spec: ExperimentSpec, *, force: bool) -> Training:
-        seeded = {"seed": row.config.seed + more}
-        row = row.model_copy(update={"config": row.config.model_copy(update=seeded)})
-        spec = spec.model_copy(update={"config": spec.config.model_copy(update=seeded)})
+        row = row.model_copy(update={"config": row.config.model_copy(update={"seed": row.config.seed + more})})
+        spec = _seeded(spec, more)
         repeats = list(takewhile(self._counts, _repeats(spec)))
         if repeats and not force:
             return Training(row, repeats[-1], reused=True, resumed=False)
@@ -79,6 +78,22 @@ def _repeats(spec: ExperimentSpec) -> Iterator[ExperimentSpec]:
     while True:
         yield spec
         spec = spec.model_copy(update={"repeat": spec.repeat + 1})
+
+
+def lacks_a_result(store: Store, specs: Sequence[ExperimentSpec], seeds: int) -> bool:
+    """Whether a training of a plain run has no result. They are looked up one by one, up to the first such one.
+
+    Args:
+        store: Where results are.
+        specs: The rows' experiments with their first seed.
+        seeds: Trainings of each row.
+    """
+    return not all(artifacts.is_done(store, _seeded(spec, more).key) for more in range(seeds) for spec in specs)
+
+
+def _seeded(spec: ExperimentSpec, more: int) -> ExperimentSpec:
+    config = spec.config.model_copy(update={"seed": spec.config.seed + more})
+    return spec.model_copy(update={"config": config})
 
 
 def of_run(lookup: Lookup, seeds: int, *, force: bool) -> list[Training]:

@@ -3,7 +3,7 @@
     images/<dataset version>-<side>-<decoder>.npy   an array; who maps it holds a shared lock on it
     images/<the same>.lock                          held while it is decoded
     images/room.lock                                held for the moment in which room is made, or an array named
-    scratch/                                        arrays and shards in the making
+    scratch/                                        arrays, shards and reports in the making
 
 Locks are those of flock(2), which the kernel releases when a process ends, however it ends. They hold within a
 host, its containers on one Docker volume included, but not between hosts: the folder belongs on a local disk, not

@@ -1,6 +1,6 @@
 """The report of a grid run: table, pictures, reflections and provenance, as Markdown, one HTML file and CSV."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bloodcell.report.charts import MOST_NAMES, drawings_of, nights_chart, note_
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.drawings import LastDrawings, draw
 from bloodcell.report.evidence import cells_note
-from bloodcell.report.folder import Folder
+from bloodcell.report.folder import Files, Folder
 from bloodcell.report.machines import machine_differences
 from bloodcell.report.nights import Trainings, night_line
 from bloodcell.report.reflections import reflect
@@ -45,12 +45,17 @@ def build_report(
         rows: Its rows, as from `bloodcell.report.rows.rows_of`. Rows without a result appear with their reason.
         compared: The rows with one another, as from `bloodcell.report.comparisons.compare`.
         earlier: Of a night, the trainings of the nights before, by row.
-        folder: An empty one, where the report is written.
+        folder: Made for the report, which is written there.
         last: Charts that are not drawn again.
 
     Returns:
         By file name below the grid run: report.md, report.html, results.csv, runs.csv, drawings.json and the pictures
         below plots/.
+
+    Raises:
+        ObjectNotFoundError: A picture that a result names is gone.
+        CorruptObjectError: Its bytes are not those that the result records.
+        StorageError: The folder cannot be written, or there is no space.
     """
     note = note_of(info)
     files = Folder(folder)
@@ -84,11 +89,11 @@ def publish(store: Store, run: GridRun, files: Folder) -> None:
     artifacts.write_model(store, artifacts.latest_grid_run(run.grid.name), LatestRun(run_id=run.run_id))
 
 
-def _add_photographs(files: MutableMapping[str, bytes], rows: tuple[Row, ...]) -> None:
+def _add_photographs(files: Files, rows: tuple[Row, ...]) -> None:
     """Put in what needs the images themselves, and the experiments drew."""
     photographs: dict[str, Callable[[], bytes]] = {}
     for row in finished(rows):
-        shown = {"errors.jpg": row.diagnostics.errors, "gradcam.jpg": row.diagnostics.gradcam}
+        shown = {"errors.jpg": row.diagnostics.read_errors, "gradcam.jpg": row.diagnostics.read_gradcam}
         photographs |= {f"plots/{row.name}-{file}": read for file, read in shown.items() if read}
 
     def add(file: str) -> None:

@@ -20,7 +20,7 @@ class ChartsAhead:
         store: Where results are, and the last report.
         run: The grid run, as far as it is known; of its rows, `draw` is told.
         info: The dataset it runs on.
-        folder: Empty; the charts stay there.
+        folder: Made for the charts, which stay there.
 
     Attributes:
         last: The charts of the last report, and those drawn here.
@@ -49,5 +49,5 @@ class ChartsAhead:
         run = self._run.model_copy(update={"rows": tuple(outcomes)})
         rows = read_rows(self._store, run, self._info, read_results(self._store, run))
         for drawing in row_drawings(rows, note_of(self._info)).values():
-            if self.last.read(drawing.digest) is None:
-                self.last.since[drawing.digest] = drawing.draw(*drawing.arguments)
+            known = self.last.read(drawing.digest)
+            self.last.since[drawing.digest] = drawing.draw(*drawing.arguments) if known is None else known

@@ -21,15 +21,15 @@ class Diagnostics:
 
     Attributes:
         calibration: Of the test images.
-        errors: Reads the test images called wrong with the highest probability, JPEG. It raises ObjectNotFoundError
-            where they are gone, and CorruptObjectError where the bytes are not those that the result records.
-        gradcam: The same of test images of each class and where the network looks in them.
+        read_errors: Reads the test images called wrong with the highest probability, JPEG. It raises
+            ObjectNotFoundError where they are gone, and CorruptObjectError where they are not what the result records.
+        read_gradcam: The same of test images of each class and where the network looks in them.
         seed: Of the training that drew the pictures.
     """
 
     calibration: Calibration | None = None
-    errors: Callable[[], bytes] | None = None
-    gradcam: Callable[[], bytes] | None = None
+    read_errors: Callable[[], bytes] | None = None
+    read_gradcam: Callable[[], bytes] | None = None
     seed: int | None = None
 
 
@@ -37,7 +37,7 @@ def of_several(runs: Sequence[Diagnostics]) -> Diagnostics:
     """What the trainings of a row show: the calibration of all, and the pictures of the first that has any."""
     calibrations = [run.calibration for run in runs if run.calibration]
     pooled = Calibration.pooled(calibrations) if calibrations else None
-    drawn = next((run for run in runs if run.errors or run.gradcam), Diagnostics())
+    drawn = next((run for run in runs if run.read_errors or run.read_gradcam), Diagnostics())
     return replace(drawn, calibration=pooled)
 
 

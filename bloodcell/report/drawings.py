@@ -4,7 +4,7 @@ docs/adr/0016 says why. What a chart is of is known by a hash; `drawings.json` o
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from bloodcell import artifacts
 from bloodcell.artifacts import LatestRun
 from bloodcell.errors import BloodcellError
+from bloodcell.report.folder import Files
 from bloodcell.store import AT_ONCE, Store
 from bloodcell.values import Frozen, Sha256
 
@@ -71,10 +72,10 @@ class LastDrawings:
     store: Store | None = None
     folder: str = ""
     charts: Mapping[str, Drawn] = field(default_factory=dict)
-    since: MutableMapping[str, bytes] = field(default_factory=dict)
+    since: Files = field(default_factory=dict[str, bytes])
 
     @classmethod
-    def of(cls, store: Store, grid: str, since: MutableMapping[str, bytes] | None = None) -> "LastDrawings":
+    def of(cls, store: Store, grid: str, since: Files | None = None) -> "LastDrawings":
         """Those of a grid's newest report. What cannot be read is drawn again.
 
         Args:
@@ -82,29 +83,29 @@ class LastDrawings:
             grid: Its name.
             since: Where those go that are drawn before the report.
         """
-        since = {} if since is None else since
+        kept: Files = dict[str, bytes]() if since is None else since
         try:
             run = artifacts.read_model(store, artifacts.latest_grid_run(grid), LatestRun).run_id
             folder = artifacts.grid_run(grid, run, "")
-            return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts, since)
+            return cls(store, folder, artifacts.read_model(store, folder + FILE, Drawings).charts, kept)
         except BloodcellError:  # whatever ails the store, a report is not lost for want of an old chart
-            return cls(since=since)
+            return cls(since=kept)
 
     def read(self, digest: str) -> bytes | None:
         """The chart of what has that hash; None where it is to be drawn."""
-        if digest in self.since:
-            return self.since[digest]
         before = self.charts.get(digest)
-        if self.store is None or before is None:
-            return None
         try:
+            if digest in self.since:
+                return self.since[digest]
+            if self.store is None or before is None:
+                return None
             data = self.store.read(self.folder + before.file)
         except BloodcellError:
             return None
         return data if hashlib.sha256(data).hexdigest() == before.sha256 else None
 
 
-def draw(drawings: Mapping[str, Drawing], last: LastDrawings, files: MutableMapping[str, bytes]) -> None:
+def draw(drawings: Mapping[str, Drawing], last: LastDrawings, files: Files) -> None:
     """Put charts into a report, and drawings.json for the next one.
 
     Args:
@@ -116,9 +117,11 @@ def draw(drawings: Mapping[str, Drawing], last: LastDrawings, files: MutableMapp
         return
 
     def take(file: str) -> bool:
-        if known := last.read(drawings[file].digest):
-            files[file] = known
-        return known is not None
+        known = last.read(drawings[file].digest)
+        if known is None:
+            return False
+        files[file] = known
+        return True
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         taken = dict(zip(drawings, pool.map(take, drawings), strict=True))

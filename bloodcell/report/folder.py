@@ -1,48 +1,59 @@
 """The files of a report while it is made: on disk, as a hundred rows have a hundred megabytes of pictures."""
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from bloodcell.files import storage_errors
 
 
-class Folder(MutableMapping[str, bytes]):
+class Files(Protocol):
+    """Bytes by name."""
+
+    def __getitem__(self, name: str, /) -> bytes: ...
+
+    def __setitem__(self, name: str, data: bytes, /) -> None: ...
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+
+class Folder(Mapping[str, bytes]):
     """Files by name, in the order in which they were first written; in memory only for whoever asks for one.
 
-    What the operating system refuses is a StorageError, StoragePermissionError or StorageFullError.
+    What the operating system refuses is a StorageError, StoragePermissionError or StorageFullError; a file that is gone
+    an ObjectNotFoundError.
 
     Args:
-        root: An empty folder, below the cache.
+        root: Made, in a folder that is there: what is written after that is gone does not bring it back.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._names: dict[str, None] = {}
+        with storage_errors("a report in the making", str(root), "BLOODCELL_CACHE"):
+            root.mkdir()
 
     def path(self, name: str) -> Path:
         """Where the file of that name is."""
         return self._root / name
 
     def put(self, name: str, parts: Iterable[bytes]) -> None:
-        """Write a file that need not be in memory as a whole."""
+        """Write a file that need not be in memory as a whole; its name has one folder at most."""
         with storage_errors(name, str(self._root), "BLOODCELL_CACHE"):
-            self.path(name).parent.mkdir(parents=True, exist_ok=True)
+            if (parent := self.path(name).parent) != self._root:
+                parent.mkdir(exist_ok=True)
             with self.path(name).open("wb") as file:
                 file.writelines(parts)
         self._names[name] = None
 
-    def __getitem__(self, name: str) -> bytes:
-        if name not in self._names:
-            raise KeyError(name)
-        with storage_errors(name, str(self._root), "BLOODCELL_CACHE"):
-            return self.path(name).read_bytes()
-
     def __setitem__(self, name: str, data: bytes) -> None:
         self.put(name, [data])
 
-    def __delitem__(self, name: str) -> None:
-        del self._names[name]
-        self.path(name).unlink()
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._names:
+            raise KeyError(name)
+        with storage_errors(name, str(self._root), "BLOODCELL_CACHE", reading=True):
+            return self.path(name).read_bytes()
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

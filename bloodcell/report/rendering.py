@@ -29,8 +29,8 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LEADING = re.compile(r"^(?:[#+=-](?=[#+=\s-]|$)|\d+(?=[.)](?:\s|$)))")
 
 
-_HEADING = re.compile("^(?=#)", re.MULTILINE)
-"""Before each heading: nothing else begins so, as values are escaped."""
+_HEADING = re.compile("^(?=#{1,6} )", re.MULTILINE)
+"""Before each heading: nothing else begins so, as `escape` sees to it."""
 
 _SHORT = 24
 """Characters of a table's cell that no line break may part; a reason is longer, and broken."""

@@ -55,8 +55,10 @@ class LocalStore:
 
     def upload(self, source: Path, name: str) -> None:
         """Copy a file in."""
-        with self._writing(name) as path:
-            shutil.copyfile(source, path)
+        with storage_errors(source.name, str(source.parent), "BLOODCELL_CACHE"):
+            original = source.open("rb")
+        with original, self._writing(name) as path, path.open("wb") as file:
+            shutil.copyfileobj(original, file)
 
     def download(self, name: str, target: Path) -> None:
         """Copy an object out."""

@@ -1,6 +1,7 @@
 """The command `python -m flows.grid`."""
 
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -8,7 +9,7 @@ from typing import get_args
 
 import click
 
-from bloodcell.artifacts import Nightly
+from bloodcell.artifacts import ExperimentSpec, Nightly
 from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.lasting import lasting
@@ -72,7 +73,7 @@ def main(
             click.echo(config.dataset.partition("@")[0])
             return
         with lasting():
-            from tasks.plan import plan, refuse
+            from tasks.plan import plan, specify
 
         settings = load_settings()
         store = open_store(settings.store)
@@ -83,13 +84,14 @@ def main(
             click.echo(outlook(store, planned))
             return
         # The flow would tell this too, but in a traceback, and after the start of a server.
-        refuse(store, config, strict=strict, force=force, another_seed=nightly is not None)
+        specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    # Beside the imports of the flow: with two cores, two seconds of TensorFlow's are over by the time it plans.
-    warm_up = partial(_warm_up, settings, store, config, force=force, another_seed=nightly is not None)
-    Thread(target=warm_up, name="warm up", daemon=True).start()
+    if settings.runner == "process":
+        # Beside the imports of the flow: with two cores, two seconds of TensorFlow's are over by the time it plans.
+        lacks = partial(_lacks_a_result, store, config, specs, anew=force or nightly is not None)
+        Thread(target=_warm_up, args=(settings, lacks), name="warm up", daemon=True).start()
     with lasting():
         from flows.grid.launch import launch
 
@@ -108,16 +110,19 @@ def main(
     )
 
 
-def _warm_up(settings: Settings, store: Store, config: GridConfig, *, force: bool, another_seed: bool) -> None:
+def _warm_up(settings: Settings, lacks_a_result: Callable[[], bool]) -> None:
     """Have TensorFlow imported, if processes of this machine will train something."""
-    from tasks.plan import is_anything_to_train
-    from tasks.runners.process import warm_up
+    from tasks.runners.process import FORKS, warm_up
 
-    with suppress(Exception):  # the flow will meet it, and say so
-        if settings.runner != "process":
-            return
-        if is_anything_to_train(store, config, force=force, another_seed=another_seed):
+    with suppress(BloodcellError, OSError):  # the flow will meet it, and say so
+        if FORKS and lacks_a_result():
             warm_up(settings)
+
+
+def _lacks_a_result(store: Store, config: GridConfig, specs: Sequence[ExperimentSpec], *, anew: bool) -> bool:
+    from tasks.trainings import lacks_a_result
+
+    return anew or lacks_a_result(store, specs, config.seeds)
 
 
 def _check_weights(config: GridConfig) -> None:

@@ -1,7 +1,7 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -95,50 +95,61 @@ def grid(
     config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly)
-    log = get_run_logger().info
-    settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
-    runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
-    runner.prepare(log)
-    begun = GridRun(
-        run_id=run_id,
-        grid=planned.grid,
-        dataset=planned.dataset.name,
-        dataset_version=planned.dataset.version,
-        code_version=code_version(),
-        rows=(),
-        started=started,
-        finished=started,
-        command=command,
-        leakage=planned.leakage,
-        nightly="restart" if planned.restart else nightly,
-        forced=force,
-        overrides=overrides or {},
-    )
-    return conclusion(*_run_and_report(store, planned, begun, runner, settings))
+    with _making(settings.cache) as folder:  # before anything is planned: it may be refused
+        planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly)
+        log = get_run_logger().info
+        settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
+        runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
+        runner.prepare(log)
+        begun = GridRun(
+            run_id=run_id,
+            grid=planned.grid,
+            dataset=planned.dataset.name,
+            dataset_version=planned.dataset.version,
+            code_version=code_version(),
+            rows=(),
+            started=started,
+            finished=started,
+            command=command,
+            leakage=planned.leakage,
+            nightly="restart" if planned.restart else nightly,
+            forced=force,
+            overrides=overrides or {},
+        )
+        return conclusion(*_run_and_report(store, planned, begun, runner, settings, folder=folder))
 
 
 def _run_and_report(
-    store: Store, planned: Plan, begun: GridRun, runner: Runner, settings: Settings
+    store: Store, planned: Plan, begun: GridRun, runner: Runner, settings: Settings, *, folder: Path
 ) -> tuple[GridRun, str, str]:
-    """Run what has no result and publish the report; returns what `report_grid` does."""
-    with ExitStack() as stack:
-        with storage_errors("a report in the making", str(settings.cache), "BLOODCELL_CACHE"):
-            folder = stack.enter_context(scratch(settings.cache / "scratch"))
-        charts = cache(partial(_charts_ahead, store, begun, planned.dataset, folder / "charts"))
-        outcomes = fan_out(
-            store,
-            planned,
-            runner,
-            settings.concurrent,
-            on_start=lambda: charts().get_ready(),
-            on_row=lambda ended: charts().draw(ended),
-        )
-        run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
-        last = charts().last
-        from tasks.report import report_grid  # imported with the charts
+    """Run what has no result and publish the report, made in a folder; returns what `report_grid` does."""
+    charts = cache(partial(_charts_ahead, store, begun, planned.dataset, folder / "charts"))
+    outcomes = fan_out(
+        store,
+        planned,
+        runner,
+        settings.concurrent,
+        on_start=lambda: charts().get_ready(),
+        on_row=lambda ended: charts().draw(ended),
+    )
+    run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
+    last = charts().last
+    from tasks.report import report_grid  # imported with the charts
 
-        return report_grid(store, run, planned.dataset, folder / "report", last)
+    return report_grid(store, run, planned.dataset, folder / "report", last)
+
+
+@contextmanager
+def _making(cache: Path) -> Iterator[Path]:
+    """A folder below the cache for what is made in the block.
+
+    Raises:
+        StorageError: There can be none, as StoragePermissionError or StorageFullError where that is why.
+    """
+    with ExitStack() as stack:
+        with storage_errors("a report in the making", str(cache), "BLOODCELL_CACHE"):
+            folder = stack.enter_context(scratch(cache / "scratch"))
+        yield folder
 
 
 def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo, folder: Path) -> "ChartsAhead":

@@ -13,6 +13,7 @@ from tasks.packing.jobs import Job
 from tasks.packing.measuring import MEASURED_SECONDS, measure
 from tasks.packing.remembered import Machine, Remembered
 from tasks.runners import ProcessRunner
+from tasks.runners.process import wait_until_warm
 
 _SLOWEST = 2e9
 """Multiply-adds a second that a core does at the least, where nothing was measured yet."""
@@ -113,6 +114,7 @@ class Calibration:
 
     def _is_busy(self) -> bool:
         """Whether other work would be measured too; says so."""
+        wait_until_warm(self.settings.stall_limit)
         for _ in range(_LOOKS):
             if (taken := psutil.cpu_percent(_LOOK_SECONDS)) <= _BUSY:
                 return False

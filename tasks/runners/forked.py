@@ -44,7 +44,18 @@ class ForkServer:
 
     def serves(self, environment: Mapping[str, str]) -> bool:
         """Whether it can start what is to have these variables, in the folder that is the working one now."""
-        return self._process.poll() is None and self._fixed == _fixed(environment)
+        return not self.has_ended and self._fixed == _fixed(environment)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it starts nothing any more."""
+        return self._process.poll() is not None
+
+    def wait(self, patience: float) -> None:
+        """Wait until it has imported everything, or has ended, so many seconds at most."""
+        poll = select.poll()
+        poll.register(self._requests, select.POLLIN)
+        poll.poll(1e3 * patience)
 
     def start(
         self,
@@ -83,7 +94,7 @@ class ForkServer:
         child = ForkedChild(self, channel, reader)
         deadline = time.monotonic() + patience
         try:
-            if child.begins(lambda: is_off() or time.monotonic() > deadline):
+            if child.let_begin(lambda: is_off() or time.monotonic() > deadline):
                 return child
         except BaseException:
             child.close()
@@ -131,9 +142,12 @@ class ForkedChild:
         self.stdout: TextIO = os.fdopen(output, encoding="utf-8", errors="replace")
         self.returncode: int | None = None
 
-    def begins(self, is_off: Callable[[], bool]) -> bool:
+    def let_begin(self, is_off: Callable[[], bool]) -> bool:
         """Wait until it was forked, and let it begin; False if it will not be."""
-        while self._process is None and self.returncode is None and not is_off():
+        ended = False
+        while self._process is None and self.returncode is None and not ended and not is_off():
+            # Where its server is killed before it tells of it, the channel has no end: the process waits at the other.
+            ended = self._server.has_ended
             self._listen(_POLL_SECONDS)
         if self._process is None:
             return False

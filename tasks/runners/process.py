@@ -17,6 +17,9 @@ from tasks.runners.watchdog import Watchdog
 BLOODCELL = [sys.executable, "-m", "bloodcell"]
 """The command `bloodcell` with this interpreter."""
 
+FORKS = sys.platform == "linux"
+"""Whether experiments are forked from a process that has imported TensorFlow."""
+
 Child = subprocess.Popen[str] | ForkedChild
 
 
@@ -66,6 +69,15 @@ def warm_up(settings: Settings) -> None:
         settings: Where things are, for the children.
     """
     _fork_server(child_environment(settings, os.environ))
+
+
+def wait_until_warm(patience: float) -> None:
+    """Wait until nothing is imported any more for what runners of this process will start, `patience` seconds at most.
+
+    What measures the machine is not to measure that.
+    """
+    for server in tuple(_servers):
+        server.wait(patience)
 
 
 class ProcessRunner:
@@ -168,7 +180,7 @@ def _forked(
 
 def _fork_server(environment: Mapping[str, str]) -> ForkServer | None:
     """What forks children with these variables, started where it is not there; None where it cannot be."""
-    if sys.platform != "linux":
+    if not FORKS:
         return None
     with _serving:
         if not (_servers and _servers[0].serves(environment)):

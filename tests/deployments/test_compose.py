@@ -74,6 +74,14 @@ def test_every_default_is_shown():
     assert defaults <= shown
 
 
+def test_the_read_only_worker_has_a_place_for_reports_in_the_making(services):
+    worker = services["worker"]
+    assert worker["read_only"]
+    assert [(volume["type"], volume["source"]) for volume in worker["volumes"] if volume["target"] == "/cache"] == [
+        ("volume", "reports")
+    ]
+
+
 def test_the_docker_socket_is_in_the_worker_alone(services):
     assert [name for name, service in services.items() if "docker.sock" in json.dumps(service)] == ["worker"]
 

@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, LatestRun, RowOutcome
 from bloodcell.config import GridConfig
-from bloodcell.errors import DatasetError, ObjectNotFoundError, StoppedError
+from bloodcell.errors import DatasetError, ObjectNotFoundError, StoppedError, StorageError
 from bloodcell.events import Failure
 from bloodcell.grids import load_grid
 from bloodcell.report import style
@@ -173,18 +173,27 @@ def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_fi
 
 
 @pytest.mark.parametrize(
-    ("done", "runner", "warms"), [(False, "process", True), (True, "process", False), (False, "docker", False)]
+    ("done", "runner", "options", "warms"),
+    [
+        (False, "process", [], True),
+        (True, "process", [], False),
+        (True, "process", ["--force"], True),
+        (True, "process", ["--nightly", "compare"], True),
+        (True, "process", ["--seeds", "2"], True),
+        (False, "docker", [], False),
+    ],
 )
 def test_tensorflow_is_imported_ahead_where_a_process_will_train(
-    store, settings, coloured, grid_file, monkeypatch, done, runner, warms
+    store, settings, coloured, grid_file, monkeypatch, done, runner, options, warms
 ):
     """Meanwhile the command imports Prefect."""
-    path, warmed = grid_file(a={}), []
+    path, warmed, raised = grid_file(a={}), [], []
     if done:
         (run,) = plan(store, load_grid(path)).runs
         store.write(artifacts.experiment(run.spec.key, "result.json"), b"{}")
     monkeypatch.setenv("BLOODCELL_RUNNER", runner)
     monkeypatch.setattr("tasks.runners.process.warm_up", warmed.append)
+    monkeypatch.setattr(threading, "excepthook", raised.append)
 
     def launched(*_, **__) -> int:
         for thread in threading.enumerate():
@@ -193,9 +202,20 @@ def test_tensorflow_is_imported_ahead_where_a_process_will_train(
         return 0
 
     monkeypatch.setattr("flows.grid.launch.launch", launched)
-    ended = CliRunner().invoke(main, ["--grid", path])
+    ended = CliRunner().invoke(main, ["--grid", path, *options])
     assert ended.exit_code == 0, ended.output
     assert [each.store for each in warmed] == [settings.store] * warms
+    assert raised == []
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_planned(store, settings, coloured, grid_file):
+    settings.cache.parent.mkdir(exist_ok=True)
+    settings.cache.write_text("no folder")
+    state = grid_flow(grid=grid_file(a={}), return_state=True)
+    with pytest.raises(StorageError, match="cannot use a report in the making in ") as caught:
+        state.result()
+    assert "BLOODCELL_CACHE" in caught.value.remedy
+    assert list(store.list("experiments/")) == []
 
 
 def test_the_code_is_the_runs_where_a_late_server_drops_the_states_data(

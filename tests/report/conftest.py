@@ -90,7 +90,7 @@ class Example:
         with TemporaryDirectory() as folder:
             return dict(
                 build_report(
-                    self.run, self.info, self.rows, compared, self.earlier, folder=Path(folder), last=last
+                    self.run, self.info, self.rows, compared, self.earlier, folder=Path(folder, "report"), last=last
                 ).items()
             )
 
@@ -113,7 +113,8 @@ Build = Callable[..., Example]
 def folder_of(root: Path, files: Mapping[str, bytes]) -> Folder:
     """Files as `build_report` leaves them."""
     folder = Folder(root)
-    folder.update(files)
+    for name, data in files.items():
+        folder[name] = data
     return folder
 
 

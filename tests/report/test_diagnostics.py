@@ -29,7 +29,7 @@ def with_diagnostics(example, **diagnostics):
 
 def test_pictures_of_the_experiment_are_copied_and_shown(example):
     files = (
-        shown := with_diagnostics(example, errors=lambda: b"e", gradcam=lambda: b"g", calibration=CALIBRATION)
+        shown := with_diagnostics(example, read_errors=lambda: b"e", read_gradcam=lambda: b"g", calibration=CALIBRATION)
     ).files
     assert (files["plots/a-errors.jpg"], files["plots/a-gradcam.jpg"]) == (b"e", b"g")
     assert "plots/b-errors.jpg" not in files
@@ -65,10 +65,12 @@ def test_a_row_without_an_error_says_so(make, figures, grid):
 def test_pictures_of_one_of_several_trainings_name_its_seed(make, figures, grid):
     twice = make(grid.model_copy(update={"seeds": 2}), dict.fromkeys("ab", figures(0.8)))
     drawn = next(key for key, result in twice.results.items() if result.spec.config.seed == 1)
-    text = replace(twice, diagnostics={drawn: Diagnostics(errors=lambda: b"e", gradcam=lambda: b"g", seed=1)}).markdown
+    text = replace(
+        twice, diagnostics={drawn: Diagnostics(read_errors=lambda: b"e", read_gradcam=lambda: b"g", seed=1)}
+    ).markdown
     assert "*a, seed 1: the test images that it gets wrong with the highest probability" in text
     assert "*a, seed 1: test images of each class, and beside each" in text
-    flawless = replace(twice, diagnostics={drawn: Diagnostics(gradcam=lambda: b"g", seed=1)}).markdown
+    flawless = replace(twice, diagnostics={drawn: Diagnostics(read_gradcam=lambda: b"g", seed=1)}).markdown
     assert "No test image is called wrong by the training with seed 1, whose pictures these are." in flawless
 
 
@@ -85,14 +87,16 @@ def result(store, example):
 def test_pictures_that_the_result_names_are_read_and_the_test_images_are_calibrated(store, result):
     predictions = table([0.4, 0.4, 0.9], [True, False, True]).assign(split=["test", "test", "train"])
     found = read_diagnostics(store, result.model_copy(update={"labels": ("a",)}), predictions, pictures=True)
-    assert (found.errors(), found.gradcam(), found.seed) == (b"e", b"g", 0)
+    assert (found.read_errors(), found.read_gradcam(), found.seed) == (b"e", b"g", 0)
     assert found.calibration.images.sum() == 2
     assert found.calibration.error == pytest.approx(0.1)
 
 
 def test_what_it_does_not_name_is_not_there(store, result):
     without = {file: digest for file, digest in result.files.items() if file != ERRORS}
-    assert read_diagnostics(store, result.model_copy(update={"files": without}), None, pictures=True).errors is None
+    assert (
+        read_diagnostics(store, result.model_copy(update={"files": without}), None, pictures=True).read_errors is None
+    )
     assert read_diagnostics(store, result.model_copy(update={"files": {}}), None, pictures=True) == Diagnostics()
     assert read_diagnostics(store, result, None, pictures=False) == Diagnostics()
 
@@ -101,4 +105,4 @@ def test_a_picture_that_is_not_the_results_is_refused(store, result):
     store.write(artifacts.experiment(result.key, GRADCAM), b"another's")
     found = read_diagnostics(store, result, None, pictures=True)
     with pytest.raises(CorruptObjectError, match=r"gradcam\.jpg .* does not have the SHA-256"):
-        found.gradcam()
+        found.read_gradcam()

@@ -8,6 +8,7 @@ from bloodcell.artifacts import LatestRun, grid_run, latest_grid_run, write_mode
 from bloodcell.config import GridConfig
 from bloodcell.report import drawings, publish
 from bloodcell.report.drawings import FILE, Drawing, LastDrawings, draw
+from bloodcell.report.folder import Folder
 from tests.report.conftest import folder_of
 
 
@@ -60,6 +61,17 @@ def test_what_the_last_report_does_not_hold_as_it_was_is_drawn_again(store, draw
     drawn_of(charts, LastDrawings.of(store, "g"))
     assert titles == ["a"] * 4
     assert LastDrawings.of(store, "another").charts == {}
+
+
+def test_what_was_drawn_since_and_is_gone_is_drawn_again(store, drawn, tmp_path):
+    chart, titles = drawn
+    since = Folder(tmp_path / "charts")
+    charts = {"a": Drawing(chart, ("a", None))}
+    since[charts["a"].digest] = b"ahead"
+    assert drawn_of(charts, LastDrawings.of(store, "g", since))["a"] == b"ahead"
+    since.path(charts["a"].digest).unlink()
+    assert drawn_of(charts, LastDrawings.of(store, "g", since))["a"] == b"a of None"
+    assert titles == ["a"]
 
 
 def test_other_code_or_libraries_draw_again(drawn, monkeypatch):

@@ -84,13 +84,15 @@ def test_of_the_pictures_only_those_that_are_shown_are_read(store, example):
     rows = read_rows(store, example.run, example.info, read_results(store, example.run))
     assert [row.diagnostics.seed for row in rows] == [1, 1]
     assert not any(name.endswith(".jpg") for name in store.names)  # before they are asked for
-    assert [row.diagnostics.errors() for row in rows] == [b"plots/errors.jpg of seed 1"] * 2
+    assert [row.diagnostics.read_errors() for row in rows] == [b"plots/errors.jpg of seed 1"] * 2
 
 
 def test_what_a_result_does_not_name_is_none(store, example):
     bare = {key: result.model_copy(update={"files": {}}) for key, result in example.results.items()}
     rows = read_rows(store, example.run, example.info, bare)
-    assert [(row.cells, row.diagnostics.calibration, row.diagnostics.gradcam) for row in rows] == [({}, None, None)] * 2
+    assert [(row.cells, row.diagnostics.calibration, row.diagnostics.read_gradcam) for row in rows] == [
+        ({}, None, None)
+    ] * 2
 
 
 def test_a_run_without_any_result_is_read(store, make, grid):

@@ -121,6 +121,11 @@ def test_every_picture_linked_is_there_and_every_picture_there_is_linked(study):
     assert len(linked) == 15
 
 
+def test_a_line_that_only_begins_like_a_heading_stays_in_its_paragraph():
+    html = b"".join(report_html(f"# x\n\nbest is\n{escape('#1 of three')}\n\n## y\n", {}, "x")).decode()
+    assert "<p>best is\n#1 of three</p>\n<h2>y</h2>" in html
+
+
 def test_the_pages_title_is_escaped():
     assert b"<title>a &lt;b&gt;</title>" in b"".join(report_html("# x", {}, "a <b>"))
 

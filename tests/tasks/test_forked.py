@@ -7,14 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from bloodcell import artifacts
+from bloodcell import artifacts, fork_server
 from bloodcell.errors import StoppedError
 from bloodcell.fork_server import LARGEST_REQUEST, request
-from tasks.runners.forked import ForkServer
+from tasks.runners.forked import ForkedChild, ForkServer
 from tasks.runners.process import child_environment, command
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there does a runner use one")
@@ -112,6 +113,26 @@ def test_one_of_which_nobody_knows_does_not_begin(environment):
         assert output.read() == ""  # it would say that there is no such experiment
     with started(server, environment, "none") as child:
         assert "experiments/none/config.json" in child.stdout.read()
+
+
+def test_a_server_that_dies_before_it_tells_of_its_child_is_not_waited_for(server):
+    """The child has the channel's other end, and waits at it."""
+    channel, child_s = socket.socketpair()
+    reader, writer = os.pipe()
+    os.close(writer)
+    child = ForkedChild(SimpleNamespace(has_ended=True), channel, reader)
+    assert not child.let_begin(never)
+    child.close()
+    assert not fork_server._may_begin(child_s)
+    child_s.close()
+
+
+def test_a_server_says_when_it_has_imported_everything(server, environment):
+    server.wait(60)
+    began = time.monotonic()
+    with started(server, environment, "none"):
+        assert time.monotonic() - began < 1
+    server.wait(60)
 
 
 def test_what_is_too_long_to_ask_for_is_not_asked_for(server, environment):

@@ -11,7 +11,7 @@ from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoun
 from tasks import plan as module
 from tasks import trainings as module_trainings
 from tasks.interrupted import begin
-from tasks.plan import is_anything_to_train, plan, refuse
+from tasks.plan import plan, specify
 from tasks.plan_grid import prepare
 from tasks.trainings import Lookup
 
@@ -74,14 +74,14 @@ def test_two_copies_of_one_weights_file_are_one_experiment(store, coloured, smal
     for name in "ab":
         (tmp_path / f"{name}.weights.h5").write_bytes(b"weights")
     rows = {name: {"weights": str(tmp_path / f"{name}.weights.h5")} for name in "ab"}
-    for told in (plan, refuse):
+    for told in (plan, specify):
         with pytest.raises(GridError, match="rows 'a' and 'b' are one experiment"):
             told(store, grid(small, **rows))
 
 
 def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small):
     missing = grid(small).model_copy(update={"dataset": "other"})
-    for told in (plan, refuse):
+    for told in (plan, specify):
         with pytest.raises(ObjectNotFoundError, match=r"dataset is 'other'.*holds coloured"):
             told(store, missing)
 
@@ -115,7 +115,7 @@ def test_a_strict_plan_refuses_leakage_and_writes_nothing(
     rows = {"c": changes | {"weights": str(path)}}
     leaking = grid(small, **rows).model_copy(update={"dataset": dataset})
     before = set(store.root.rglob("*"))
-    for told in (plan, refuse):
+    for told in (plan, specify):
         with pytest.raises(DatasetError, match=problem):
             told(store, leaking, strict=True)
     assert set(store.root.rglob("*")) == before
@@ -161,9 +161,7 @@ def run(store, coloured, small):
         base = small.model_dump(exclude_defaults=True) | {"seed": first}
         rows = rows or {"a": {}, "b": B}
         own = GridConfig(name=name, dataset="coloured", base=base, experiments=rows, seeds=seeds)
-        how = {"force": kind == "forced", "another_seed": kind == "night"}
-        planned = plan(store, own, **how)
-        assert is_anything_to_train(store, own, **how) is not all(training.done for training in planned.runs)
+        planned = plan(store, own, force=kind == "forced", another_seed=kind == "night")
         begun = [training.spec.key for training in planned.runs if training.resumed or not training.done]
         if kind:
             begin(store, name, kind, f"run-{number}", begun)
@@ -315,17 +313,17 @@ def test_a_forced_run_trains_anew_what_an_interrupted_night_had(run):
 
 
 def test_a_night_is_not_forced(run, store, coloured, small):
-    for told in (plan, refuse):
+    for told in (plan, specify):
         with pytest.raises(ConfigError, match="force and nightly are both set"):
             told(store, grid(small), force=True, another_seed=True)
 
 
-def test_what_only_refuses_looks_for_no_result_and_reads_no_manifest(store, celled, small, monkeypatch):
+def test_what_only_specifies_looks_for_no_result_and_reads_no_manifest(store, celled, small, monkeypatch):
     for name in ("read_manifest", "Lookup"):
         monkeypatch.delattr(module, name)
     own = grid(small).model_copy(update={"dataset": "celled"})
-    refuse(store, own)
-    refuse(store, own, another_seed=True)
+    specify(store, own)
+    specify(store, own, another_seed=True)
 
 
 def test_all_seeds_of_a_plain_run_and_many_of_a_night_are_looked_up_at_once(run, monkeypatch):
@@ -335,10 +333,9 @@ def test_all_seeds_of_a_plain_run_and_many_of_a_night_are_looked_up_at_once(run,
         Lookup, "seeds", lambda self, numbers, **how: asked.append(len(numbers)) or seeds(self, numbers, **how)
     )
     run("", seeds=20)
-    assert asked == [20] * 2  # the other time by what asks whether anything is to be trained
-    asked.clear()
+    assert asked == [20]
     assert trainings(run()) == [("a", 20), ("b", 20)]
-    assert asked == [1, 2, 4, 8, 16, 0] * 2
+    assert asked == [20, 1, 2, 4, 8, 16, 0]
 
 
 @pytest.mark.parametrize(("first", "most"), [(0, 2), (LAST_SEED - 1, 1000)])

@@ -35,7 +35,7 @@ def example(store, request):
 @flow
 def reporting(store, example):
     with TemporaryDirectory() as folder:
-        return report_grid(store, example.run, example.info, Path(folder))
+        return report_grid(store, example.run, example.info, Path(folder, "report"))
 
 
 def shown(key: str) -> list:

@@ -188,6 +188,14 @@ def test_nothing_is_measured_beside_other_work_that_stays(machine, auto, planned
     assert measured.numbers == [1, 2, 4]
 
 
+def test_what_is_imported_ahead_is_no_other_work(machine, auto, planned, monkeypatch):
+    measured, imported = machine({1: 100, 2: 150, 4: 200}), []
+    monkeypatch.setattr(calibration, "wait_until_warm", imported.append)
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda seconds: 0.0 if imported else 60.0)
+    assert measured.pack(auto, planned(*[9] * 8))[0].slots == 4
+    assert imported[0] == auto.stall_limit
+
+
 def test_what_is_remembered_counts_on_a_busy_machine_too(machine, auto, planned, monkeypatch):
     machine({1: 100, 2: 150, 4: 200}).pack(auto, planned(*[9] * 8))
     busy = machine({})
