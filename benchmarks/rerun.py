@@ -1,8 +1,9 @@
 """A grid that is run again, with a Prefect server that is up: the whole command `python -m flows.grid`, by wall-clock.
 
-Seven rows of MobileNet 0.25 at 48 px are trained once. Then the same command runs again with nothing changed; and with
-one row changed, of which the time that such a row takes by itself is taken off: that of `bloodcell run`, from its start
-to its end, with nothing beside it. A changed row is a new one each time.
+Seven rows of MobileNet 0.25 at 48 px are trained once. Then, in each round, the same command runs three times with
+nothing changed, of which the median counts; and once with one row changed, of which the time that such a row takes by
+itself is taken off: that of `bloodcell run`, from its start to its end, with nothing beside it. A changed row is a new
+one each time.
 """
 
 import os
