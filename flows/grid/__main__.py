@@ -1,7 +1,7 @@
 """The command `python -m flows.grid`."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -90,8 +90,8 @@ def main(
         sys.exit(error.exit_code)
     if settings.runner == "process":
         # Beside the imports of the flow: with two cores, two seconds of TensorFlow's are over by the time it plans.
-        lacks = partial(_lacks_a_result, store, config, specs, anew=force or nightly is not None)
-        Thread(target=_warm_up, args=(settings, lacks), name="warm up", daemon=True).start()
+        ahead = partial(_warm_up, settings, store, specs, config.seeds, anew=force or nightly is not None)
+        Thread(target=ahead, name="warm up", daemon=True).start()
     with lasting():
         from flows.grid.launch import launch
 
@@ -110,19 +110,14 @@ def main(
     )
 
 
-def _warm_up(settings: Settings, lacks_a_result: Callable[[], bool]) -> None:
+def _warm_up(settings: Settings, store: Store, specs: Sequence[ExperimentSpec], seeds: int, *, anew: bool) -> None:
     """Have TensorFlow imported, if processes of this machine will train something."""
     from tasks.runners.process import FORKS, warm_up
-
-    with suppress(BloodcellError, OSError):  # the flow will meet it, and say so
-        if FORKS and lacks_a_result():
-            warm_up(settings)
-
-
-def _lacks_a_result(store: Store, config: GridConfig, specs: Sequence[ExperimentSpec], *, anew: bool) -> bool:
     from tasks.trainings import lacks_a_result
 
-    return anew or lacks_a_result(store, specs, config.seeds)
+    with suppress(BloodcellError, OSError):  # the flow will meet it, and say so
+        if FORKS and (anew or lacks_a_result(store, specs, seeds)):
+            warm_up(settings)
 
 
 def _check_weights(config: GridConfig) -> None:
