@@ -22,7 +22,7 @@ IMAGES = "[...document.querySelectorAll('img')].filter(image => image.src.starts
 
 
 @pytest.fixture
-def example(store, on_server):
+def example(store, on_server, tmp_path):
     """A run of two rows with results and one without, reported."""
     grid = GridConfig(name="seen", experiments={"a": {}, "b": {"dense_units": 16}, "c": {"dropout": 0.1}})
     good = Figures({"train": 0.9, "validation": 0.8, "test": 0.75})
@@ -34,7 +34,7 @@ def example(store, on_server):
         store.write(artifacts.experiment(key, ERRORS), photograph.getvalue())
         named = result.model_copy(update={"files": files})
         artifacts.write_model(store, artifacts.experiment(key, "result.json"), named)
-    flow(lambda: report_grid(store, example.run, example.info), name="reporting")()
+    flow(lambda: report_grid(store, example.run, example.info, tmp_path / "report"), name="reporting")()
     return example
 
 
