@@ -24,14 +24,14 @@ class Folder(Mapping[str, bytes]):
     an ObjectNotFoundError.
 
     Args:
-        root: Made, in a folder that is there: what is written after that is gone does not bring it back.
+        root: Made if need be, in a folder that is there: what is written after that is gone does not bring it back.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._names: dict[str, None] = {}
         with storage_errors("a report in the making", str(root), "BLOODCELL_CACHE"):
-            root.mkdir()
+            root.mkdir(exist_ok=True)
 
     def path(self, name: str) -> Path:
         """Where the file of that name is."""
