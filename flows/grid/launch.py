@@ -99,11 +99,12 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG
     for handler in logging.root.handlers:
         handler.addFilter(_is_a_warning_of_ours)
     _say("\nstopping")
-    from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
-
     for runner in INTERRUPTIBLE:
         runner.stop()
-    SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
+    with suppress(ImportError):  # this has interrupted its import, and there is no server yet
+        from prefect.server.api.server import SubprocessASGIServer  # takes 2 s, where there is no such server
+
+        SubprocessASGIServer().stop()  # the one of this process; it outlives a signal that a terminal did not send
     _say("interrupted; the same command goes on from here: finished experiments are kept")
     os._exit(128 + number)
 

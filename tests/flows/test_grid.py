@@ -350,6 +350,16 @@ def test_what_has_not_begun_does_not_begin_once_a_run_is_interrupted(store, sett
     assert len(begun) <= 3  # those of both slots, and what the first took before the signal was met
 
 
+def test_a_signal_while_prefect_imports_its_server_ends_the_command_as_any_other():
+    code = (
+        "import sys, types; from flows.grid.launch import _interrupted; "
+        "sys.modules['prefect.server.api.server'] = types.ModuleType('half'); _interrupted(2, None)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 128 + signal.SIGINT
+    assert ended.stderr.splitlines()[-1].startswith("interrupted; the same command goes on from here")
+
+
 def test_while_a_run_stops_only_warnings_of_its_own_are_told():
     def record(level: int, path: str) -> logging.LogRecord:
         return logging.LogRecord("prefect.task_runs", level, path, 1, "m", (), None)
