@@ -114,8 +114,10 @@ def _end(requests: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 def _fixed(environment: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
     """What all children of a server have in common; of Prefect, which sets variables of its own, they know nothing."""
     others = settable(dict(environment))
-    kept = {name: value for name, value in environment.items() if name not in others}
-    return Path.cwd(), {name: value for name, value in kept.items() if not name.startswith("PREFECT_")}
+    fixed = {
+        name: value for name, value in environment.items() if name not in others and not name.startswith("PREFECT_")
+    }
+    return Path.cwd(), fixed
 
 
 class ForkedChild:
