@@ -4,11 +4,13 @@ The model takes images as they are (RGB, 0 to 255); what the backbone wants of i
 the graph. So a saved model needs no companion code, and stock Keras loads it.
 """
 
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import keras
@@ -19,13 +21,15 @@ from bloodcell.errors import TransientError, WeightsError
 
 
 def seeded_model(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
-    """The untrained model, whatever was drawn since the experiment began.
+    """The untrained model, whatever is drawn at random besides.
 
     Keras draws a layer's seed from Python's global generator, and so does botocore how long it waits before it asks a
-    server again: a store that failed while the images were fetched would else lead to other initial weights.
+    server again: a store that failed while the images were fetched, or while the lease's thread renews it, would else
+    lead to other initial weights.
     """
     keras.utils.set_random_seed(config.seed)
-    return build_model(config, classes, weights)
+    with _undisturbed_draws(config.seed):
+        return build_model(config, classes, weights)
 
 
 def build_model(config: ExperimentConfig, classes: int, weights: Path | None = None) -> keras.Model:
@@ -56,6 +60,21 @@ def save_model(model: keras.Model, path: Path) -> None:
     """
     with batch_norm.stock(model), adam.stock(model.optimizer):
         model.save(path)
+
+
+@contextmanager
+def _undisturbed_draws(seed: int) -> Iterator[None]:
+    """Give this thread what Python's global generator draws from that seed, whatever others draw from it."""
+    own, this, shared = random.Random(seed), get_ident(), random.randint  # noqa: S311 - it is to be repeatable
+
+    def randint(a: int, b: int) -> int:
+        return (own.randint if get_ident() == this else shared)(a, b)
+
+    random.randint = randint
+    try:
+        yield
+    finally:
+        random.randint = shared
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 import random
 import subprocess
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -165,3 +166,27 @@ def test_the_initial_weights_hang_on_the_seed_and_on_nothing_that_was_drawn_befo
         not np.array_equal(np.array(ours), np.array(theirs))
         for ours, theirs in zip(first.variables, other.variables, strict=True)
     )
+
+
+def test_nor_on_what_another_thread_draws_meanwhile(small):
+    config = small.model_copy(update={"hidden_layers": 1, "dropout": 0.5, "augmentation": Augmentation(rotation=20)})
+
+    def weights() -> list[np.ndarray]:
+        return [np.array(variable) for variable in seeded_model(config, 3, None).variables]
+
+    alone, is_over = weights(), threading.Event()
+
+    def draw() -> None:
+        while not is_over.is_set():
+            random.random()
+            random.randint(1, 9)
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    try:
+        beside = weights()
+    finally:
+        is_over.set()
+        drawing.join()
+    for one, other in zip(alone, beside, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -13,7 +13,7 @@ from bloodcell.checkpoints import Checkpoint, Checkpoints, Moment
 from bloodcell.config import Augmentation, EarlyStopping, ExperimentConfig
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import CorruptObjectError
-from bloodcell.model import build_model
+from bloodcell.model import seeded_model
 from bloodcell.training import fit
 from bloodcell.training_loop import Training
 
@@ -59,8 +59,7 @@ def examples() -> Examples:
 
 
 def build(config: ExperimentConfig) -> keras.Model:
-    keras.utils.set_random_seed(config.seed)
-    return build_model(config, classes=2)
+    return seeded_model(config, classes=2, weights=None)
 
 
 def figures(training: Training) -> list[dict[str, float]]:
