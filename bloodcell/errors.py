@@ -22,6 +22,8 @@ Each error says what was received, what is accepted, and the remedy, and no cred
 sysexits.h (EX_DATAERR, EX_CONFIG, EX_TEMPFAIL, EX_SOFTWARE).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from bloodcell.printable import printable_lines
@@ -43,6 +45,10 @@ class BloodcellError(Exception):
         self.problem = redacted(printable_lines(problem))
         self.remedy = redacted(printable_lines(remedy))
         super().__init__(self.problem)
+
+    def __reduce__(self) -> tuple[Callable[..., "BloodcellError"], tuple[str]]:
+        """As pickle needs it, which knows nothing of keywords: an error may come from another process."""
+        return partial(type(self), remedy=self.remedy), (self.problem,)
 
     def __str__(self) -> str:
         return f"{self.problem}\n  Remedy: {self.remedy}"

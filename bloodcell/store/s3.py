@@ -16,7 +16,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 from bloodcell.errors import CorruptObjectError, ObjectNotFoundError, TransientError
 from bloodcell.files import sha256_of, storage_errors, whole_file
 from bloodcell.store.base import WEEK, Progress, parts_of
-from bloodcell.store.s3_client import TRANSFER_THREADS
+from bloodcell.store.s3_client import TRANSFER_THREADS, renewed_client, s3_client
 from bloodcell.store.s3_errors import code_of, is_expiry, s3_errors
 from bloodcell.store.s3_patience import PATIENCE, Patience
 from bloodcell.store.s3_requests import Found, get, keys, look
@@ -72,6 +72,10 @@ class S3Store:
         self._endpoint = client.meta.endpoint_url
         self._patience = Patience(patience, seen=seen)
         self._use(client)
+
+    def __reduce__(self) -> tuple[Callable[..., "S3Store"], tuple[str, str, bool]]:
+        """In another process it is a store of the same bucket, with the credentials there."""
+        return _opened, (self._bucket, self._prefix, self._patience.seen)
 
     @property
     def url(self) -> str:
@@ -218,6 +222,10 @@ class S3Store:
                 f"{name} in {self.url} has the SHA-256 {received}, not {recorded} as when it was written",
                 remedy="delete the object and run again",
             )
+
+
+def _opened(bucket: str, prefix: str, seen: bool) -> S3Store:
+    return S3Store(bucket, prefix, s3_client(), renew=renewed_client, seen=seen)
 
 
 def _description(name: str, digest: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What every store must do. A subclass gives the store, by a fixture `store`; pytest runs the tests in the subclass."""
 
 import gc
+import pickle
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,12 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 class StoreContract:
+    def test_another_process_is_given_the_same_store(self, store):
+        store.write("a", b"1")
+        given = pickle.loads(pickle.dumps(store))
+        assert given.url == store.url
+        assert given.read("a") == b"1"
+
     def test_what_is_written_is_read(self, store: Store):
         assert not store.exists("a/b.json")
         store.write("a/b.json", b"one")
