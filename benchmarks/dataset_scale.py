@@ -24,7 +24,7 @@ from benchmarks.measuring import Cost, in_child
 from benchmarks.photographs import Published
 from benchmarks.results import Figure, Row, save
 from bloodcell.config import ExperimentConfig
-from bloodcell.data import leakage
+from bloodcell.data import auditing
 from bloodcell.data.splits import assign
 from bloodcell.report.style import SOFT, dress, png
 
@@ -78,7 +78,7 @@ def split(store: Path) -> Work:
 def audit(store: Path) -> Work:
     """To read the manifest and count what each of the three protocols leaks."""
     configs = [ExperimentConfig(split=protocol) for protocol in ("source", "folder", "pooled")]
-    return lambda: leakage.audit_splits(Published.at(store).manifest, configs, sources_known=True)
+    return lambda: auditing.audit_splits(Published.at(store).manifest, configs, sources_known=True)
 
 
 def decode(store: Path, cache: Path, side: int) -> Work:

@@ -1,8 +1,9 @@
 """Fan-out: what a grid run costs beside its trainings, by the number of experiments, on a Prefect server that is up.
 
 A runner that does nothing but write a result, as a real experiment leaves it, stands in for the trainings, two at once.
-Timed are the plan and the fan-out together, and the report of all rows, each in a process of its own; the memory of
-each is sampled from outside. Imports and the start of the server are not in it. A grid run draws the charts of most
+Timed are the plan and the fan-out together, and the report of all rows; the memory of each is sampled from outside.
+They are in processes of their own, as in a grid run, where the plan has its splits audited in the report's. Imports and
+the start of the server are not in it. A grid run draws the charts of most
 rows while others train; here, where nothing trains, all of that is in the report's time. Memory hardly grows with the
 experiments: the report's pictures are on disk, and what it holds of a row are its figures and how they might have come
 out on other cells.
@@ -12,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -50,13 +52,18 @@ def fan(store: Path, experiments: int) -> Callable[[], object]:
     from benchmarks.no_op import NoOpRunner, grid, grid_run
     from flows.fan_out import fan_out
     from tasks.plan_grid import plan_grid
+    from tasks.report_process import ReportProcess
+    from tasks.reporting import audit_dataset, warm_up
 
+    reports = ReportProcess()
+    reports.call(warm_up)
+    audit = partial(reports.call, audit_dataset)
     published = Published.at(store)
     runner = NoOpRunner(published)
 
     @flow
     def no_op() -> None:
-        planned = plan_grid(published.store, grid(published, experiments), run_id="no-op")
+        planned = plan_grid(published.store, grid(published, experiments), run_id="no-op", audit=audit)
         outcomes = fan_out(published.store, planned, runner, _SLOTS)
         write_model(published.store, _RUN, grid_run(planned, outcomes))
 
@@ -68,13 +75,16 @@ def report(store: Path) -> Callable[[], object]:
     from prefect import flow
 
     from tasks.report import report_grid
+    from tasks.reporting import get_ready_to_draw, warm_up
 
+    warm_up()
+    get_ready_to_draw()
     published = Published.at(store)
     run = read_model(published.store, _RUN, GridRun)
 
     @flow
     def reported() -> None:
-        report_grid(published.store, run, published.info, store.parent / "report")
+        report_grid(published.store, run, published.info, store.parent)
 
     return reported
 

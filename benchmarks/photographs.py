@@ -11,9 +11,10 @@ from typing import Self
 import pandas as pd
 
 from bloodcell.data.archive import open_archive
-from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
+from bloodcell.data.dataset import DatasetInfo, read_info
 from bloodcell.data.ingest import push
 from bloodcell.data.layout import SOURCES_FILE, SYNTHETIC_FILE, read_layout
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.synthetic import synthesize
 from bloodcell.errors import WeightsError
 from bloodcell.store import LocalStore

@@ -19,9 +19,10 @@ from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, ExperimentResult, ExperimentSpec, SplitMetrics
 from bloodcell.checkpoints import Checkpoints
 from bloodcell.config import ExperimentConfig
-from bloodcell.data import dataset, splits
+from bloodcell.data import splits
 from bloodcell.data.cache import decoded_images
-from bloodcell.data.dataset import DatasetInfo
+from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.pipeline import Examples
 from bloodcell.errors import BloodcellError, ConfigError
 from bloodcell.evaluation import predictions_table, score
@@ -155,8 +156,8 @@ def _check_code(spec: ExperimentSpec) -> None:
 
 
 def _load(store: Store, spec: ExperimentSpec, settings: Settings) -> tuple[DatasetInfo, pd.DataFrame, Examples]:
-    info = dataset.read_info(store, f"{spec.dataset}@{spec.dataset_version}")
-    manifest = dataset.read_manifest(store, info)
+    info = read_info(store, f"{spec.dataset}@{spec.dataset_version}")
+    manifest = read_manifest(store, info)
     split = splits.assign(manifest, spec.config, sources_known=info.sources_known)
     images = decoded_images(
         store,

@@ -25,7 +25,7 @@ def conclusion(run: GridRun, url: str, result: str) -> State[GridRun]:
     leakage = list(filter(None, [warning(run.leakage)]))
     if not (failed or worse):
         return Completed(message="\n".join([*leakage, result, f"report: {url}"]), data=run)
-    from bloodcell.report.nights import night_text  # the report, whose import takes a third of a second, is made by now
+    from bloodcell.report.nights import night_text  # and numpy, which a run that ends well does without
 
     names_by_reason: dict[str, list[str]] = {}
     for row in failed:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bloodcell.artifacts import RowOutcome, read_result
-from bloodcell.errors import BloodcellError
+from bloodcell.errors import BloodcellError, StoppedError
 from bloodcell.store import AT_ONCE, Store
 from tasks.experiment import run_experiment
 from tasks.plan import Plan, PlannedRun
@@ -80,7 +81,8 @@ def fan_out(
 def _attempt(warn: Callable[..., None], act: Callable[[], None]) -> None:
     """Do what is no part of the run: no experiment is lost for it."""
     try:
-        act()
+        with suppress(StoppedError):  # with the run, which says so
+            act()
     except Exception as error:  # noqa: BLE001
         warn("nothing could be prepared for the report while experiments run: %r", error)
 

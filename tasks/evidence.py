@@ -8,7 +8,6 @@ from itertools import chain
 
 from bloodcell import artifacts
 from bloodcell.artifacts import ExperimentSpec, GridRun
-from bloodcell.checkpoints import Checkpoints
 from bloodcell.errors import BloodcellError
 from bloodcell.lease import held_by
 from bloodcell.published import PublishedRun, published_runs
@@ -37,6 +36,8 @@ def _left(store: Store, key: str) -> Unfinished | None:
     try:
         if not store.exists(artifacts.experiment(key, "config.json")):  # one look, where most are new
             return None
+        from bloodcell.checkpoints import Checkpoints  # and numpy, which a run with nothing to train does without
+
         holder, checkpoint = held_by(store, key), Checkpoints(store, key).furthest()
     except BloodcellError:  # an explanation is not worth a run
         return None

@@ -1,5 +1,6 @@
 """What a grid run is called and tagged in the Prefect UI."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,3 +48,8 @@ def tag_flow_run(new: Iterable[str]) -> None:
             client.update_flow_run(runtime.flow_run.id, tags=list(dict.fromkeys([*runtime.flow_run.tags, *new])))
     except Exception as error:  # noqa: BLE001 - whatever ails the server, the grid runs
         get_run_logger().warning("the flow run could not be tagged: %r", error)
+
+
+def artifact_key(kind: str, grid: str) -> str:
+    """The key under which the UI keeps an artifact's history: Prefect accepts lower case, digits and dashes alone."""
+    return f"{kind}-{re.sub(r'[^a-z0-9]+', '-', grid.lower()).strip('-')}"

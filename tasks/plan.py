@@ -1,22 +1,26 @@
 """Decide which experiments a grid needs. Nothing is written here, and no Prefect is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit
-from bloodcell.config import GridConfig, GridRow
-from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
-from bloodcell.data.leakage import audit_splits, objection
+from bloodcell.config import ExperimentConfig, GridConfig, GridRow
+from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.data.leakage import objection
 from bloodcell.errors import ConfigError, GridError
 from bloodcell.provenance import code_version
 from bloodcell.store import Store
 from bloodcell.weights import identify_weights
 from tasks.interrupted import trained_by_interrupted
+from tasks.reporting import audit_dataset
 from tasks.trainings import Lookup, of_night, of_run
 
 Action = Literal["train", "resume", "reuse"]
+
+Audit = Callable[[Store, DatasetInfo, Sequence[ExperimentConfig]], tuple[LeakageAudit, ...]]
+"""Says what the splits of configurations leak."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,13 @@ class Plan:
 
 
 def plan(
-    store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
+    store: Store,
+    grid: GridConfig,
+    *,
+    strict: bool = False,
+    force: bool = False,
+    another_seed: bool = False,
+    audit: Audit = audit_dataset,
 ) -> Plan:
     """Resolve a grid against the store.
 
@@ -67,6 +77,7 @@ def plan(
         force: Train anew what has a result.
         another_seed: Plan a night: go on to the first seed of which no row has a result, and to what
             `tasks.trainings.of_night` says beside it.
+        audit: As `tasks.reporting.audit_dataset` does.
 
     Raises:
         ObjectNotFoundError: The dataset, or weights named as an object, are not in the store.
@@ -96,11 +107,20 @@ def plan(
         )
         for training in trainings
     )
-    return Plan(grid, info, runs, _audited(store, info, [run.row for run in runs], strict=strict))
+    leakage = audit(store, info, [run.row.config for run in runs])
+    if strict and (refused := objection(leakage, info.name)):
+        raise refused
+    return Plan(grid, info, runs, leakage)
 
 
 def specify(
-    store: Store, grid: GridConfig, *, strict: bool = False, force: bool = False, another_seed: bool = False
+    store: Store,
+    grid: GridConfig,
+    *,
+    strict: bool = False,
+    force: bool = False,
+    another_seed: bool = False,
+    audit: Audit = audit_dataset,
 ) -> list[ExperimentSpec]:
     """The experiments that a grid's rows stand for with their first seed, or what `plan` would raise.
 
@@ -110,8 +130,8 @@ def specify(
     kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
     specs = _specs(store, grid.rows, info)
-    if strict:
-        _audited(store, info, grid.runs, strict=True)
+    if strict and (refused := objection(audit(store, info, [run.config for run in grid.runs]), info.name)):
+        raise refused
     return specs
 
 
@@ -155,11 +175,3 @@ def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> N
                 f"rows {first!r} and {row.name!r} are one experiment: their weights files hold the same bytes",
                 remedy="remove one of the two rows",
             )
-
-
-def _audited(store: Store, info: DatasetInfo, rows: Sequence[GridRow], *, strict: bool) -> tuple[LeakageAudit, ...]:
-    manifest = read_manifest(store, info)
-    found = audit_splits(manifest, [row.config for row in rows], sources_known=info.sources_known)
-    if strict and (refused := objection(found, info.name)):
-        raise refused
-    return found

@@ -15,7 +15,8 @@ from bloodcell.store import AT_ONCE, Store
 from bloodcell.weights import stage_weights
 from tasks.evidence import newest_reports, read_precedents, reasons_to_train
 from tasks.interrupted import begin
-from tasks.plan import Plan, PlannedRun, kind_of, plan
+from tasks.plan import Audit, Plan, PlannedRun, kind_of, plan
+from tasks.reporting import audit_dataset
 
 
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
@@ -27,6 +28,7 @@ def plan_grid(
     strict: bool = False,
     force: bool = False,
     nightly: Nightly | None = None,
+    audit: Audit = audit_dataset,
 ) -> Plan:
     """Plan, leave weights and the config.json of each experiment without a result, and log what will run and why.
 
@@ -34,7 +36,7 @@ def plan_grid(
     goes on with a restart as one.
     """
     another_seed = nightly is not None
-    planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed)
+    planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed, audit=audit)
     to_train = [run for run in planned.runs if not run.done]
     reasons = (
         reasons_to_train(store, to_train, read_precedents(store, newest_reports(store, grid.name))) if to_train else {}

@@ -31,11 +31,6 @@ _REASON_LENGTH = 300
 _WORD_JOINER = "\N{WORD JOINER}"
 
 
-def artifact_key(kind: str, grid: str) -> str:
-    """The key under which the UI keeps an artifact's history: Prefect accepts lower case, digits and dashes alone."""
-    return f"{kind}-{re.sub(r'[^a-z0-9]+', '-', grid.lower()).strip('-')}"
-
-
 def results_table(store: Store, rows: Sequence[Row]) -> list[dict[str, str]]:
     """The rows of a grid run for the table artifact, of a large one those that failed first; a failed row says why."""
     if len(rows) <= MOST_ROWS:

@@ -1,7 +1,6 @@
-"""Build and publish the report of a grid run, and show it in the Prefect UI."""
+"""Publish the report of a grid run, and show it in the Prefect UI."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect import task
@@ -12,76 +11,59 @@ from prefect.logging import get_run_logger
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.data.dataset import DatasetInfo
-from bloodcell.data.leakage import warning
-from bloodcell.formatting import counted
-from bloodcell.history import earlier_trainings
-from bloodcell.report import build_report, publish
-from bloodcell.report.comparisons import Comparisons, compare
-from bloodcell.report.drawings import LastDrawings
-from bloodcell.report.headline import headline
-from bloodcell.report.nights import judge, trained_in
-from bloodcell.report.reading import read_results, read_rows
-from bloodcell.report.rendering import escape
-from bloodcell.report.rows import Row, finished, unfinished
+from bloodcell.report.publishing import publish
 from bloodcell.store import Store
-from tasks import prefect_artifacts
-from tasks.prefect_artifacts import artifact_key
+from tasks.labels import artifact_key
+from tasks.reporting import MadeReport, Shown, make_report
+
+Make = Callable[[Store, GridRun, DatasetInfo, Path], MadeReport]
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE)
 def report_grid(
-    store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: LastDrawings | None = None
+    store: Store, run: GridRun, info: DatasetInfo, folder: Path, make: Make = make_report
 ) -> tuple[GridRun, str, str]:
-    """Read the results there are, judge a night by those before it, and publish the report.
+    """Make the report, publish it and show it.
 
     Args:
         store: Where all is.
         run: The grid run.
         info: The dataset it ran on.
-        folder: Made for the files in the making.
-        last: Charts that are drawn already; those of the last report otherwise.
+        folder: For the files in the making.
+        make: Makes the report, as `make_report` does.
 
     Returns:
         The run as published, with its verdicts, the report's URL, and its result in a sentence.
     """
-    results = read_results(store, run)
-    rows = read_rows(store, run, info, results)
-    compared = compare(finished(rows))
-    earlier = earlier_trainings(store, run) if run.nightly else {}
-    run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
-    last = last or LastDrawings.of(store, run.grid.name)
-    files = build_report(run, info, rows, compared, earlier, folder=folder, last=last)
-    publish(store, run, files)
+    made = make(store, run, info, folder)
+    publish(store, made.run, made.files)
     url = f"{store.url}/{artifacts.grid_run(run.grid.name, run.run_id, 'report.html')}"
-    result = result_of(rows, info, compared)
+    if reason := show_in_prefect(run.grid.name, made.shown):
+        get_run_logger().warning("the report could not be shown here: %s", reason)
+    return made.run, url, made.result
+
+
+def show_in_prefect(grid: str, shown: Shown | str) -> str:
+    """Create the artifacts `results-<grid>` and `report-<grid>` of the current task run.
+
+    Args:
+        grid: Its name.
+        shown: What they show, or why nothing can be shown.
+
+    Returns:
+        Why they could not be created; empty where they were. The report is in the store all the same.
+    """
+    if isinstance(shown, str):
+        return shown
     try:
-        show_in_prefect(store, run, " ".join(filter(None, [warning(run.leakage), result])), rows, files)
-    except Exception as error:  # noqa: BLE001 - whatever ails the server, the report is in the store
-        get_run_logger().warning("the report could not be shown here: %r", error)
-    return run, url, result
+        _create(grid, shown)
+    except Exception as error:  # noqa: BLE001 - whatever ails the server
+        return repr(error)
+    return ""
 
 
-def show_in_prefect(store: Store, run: GridRun, summary: str, rows: Sequence[Row], files: Mapping[str, bytes]) -> None:
-    """Create the artifacts `results-<grid>` and `report-<grid>` of the current task run."""
-    now = datetime.now(UTC)
-    summary = escape(summary)
+def _create(grid: str, shown: Shown) -> None:
     create_table_artifact(
-        prefect_artifacts.results_table(store, rows),
-        key=artifact_key("results", run.grid.name),
-        description=f"{summary}\n\n{prefect_artifacts.links(store, run, now)}",
+        shown.table, key=artifact_key("results", grid), description=f"{shown.summary}\n\n{shown.links}"
     )
-    create_markdown_artifact(
-        prefect_artifacts.report(store, run, rows, files, now),
-        key=artifact_key("report", run.grid.name),
-        description=summary,
-    )
-
-
-def result_of(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> str:
-    """The best figure, and how many rows have none, for one who looks no further."""
-    best = headline(rows, info, compared)
-    if not best.figure:
-        return best.rest
-    label = f"Synthetic data: {best.label}" if info.synthetic else best.label.capitalize()
-    failed = len(unfinished(rows))
-    return f"{label}: {best.figure}." + (f" {failed} of {counted(len(rows), 'row')} failed." if failed else "")
+    create_markdown_artifact(shown.report, key=artifact_key("report", grid), description=shown.summary)

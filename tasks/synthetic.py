@@ -8,8 +8,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from bloodcell.data.dataset import read_info
-from bloodcell.data.ingest import push
-from bloodcell.data.synthetic import synthesize
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.store import Store
 
@@ -30,6 +28,9 @@ def draw_missing(store: Store, dataset: str) -> None:
 @task(name="draw images", cache_policy=NO_CACHE)
 def draw(store: Store) -> None:
     """Draw the synthetic images and publish them, as `bloodcell data synthesize` does."""
+    from bloodcell.data.ingest import push
+    from bloodcell.data.synthetic import synthesize
+
     with TemporaryDirectory() as folder:
         images = Path(folder, SYNTHETIC)
         synthesize(images)

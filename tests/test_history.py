@@ -8,7 +8,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import NightVerdict
 from bloodcell.config import GridConfig
 from bloodcell.history import earlier_trainings
-from bloodcell.report import publish
+from bloodcell.report.publishing import publish
 from tests.report.conftest import Figures, build, folder_of
 
 GOOD = Figures(dict.fromkeys(("train", "validation", "test"), 0.9))

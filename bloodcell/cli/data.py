@@ -74,7 +74,8 @@ def list_datasets() -> None:
 @click.argument("dataset")
 def show(dataset: str) -> None:
     """Describe DATASET (`name`, or `name@version`), and what each split of it leaks into the evaluation."""
-    from bloodcell.data.dataset import read_info, read_manifest
+    from bloodcell.data.dataset import read_info
+    from bloodcell.data.manifest import read_manifest
 
     store = configured_store()
     info = read_info(store, dataset)
@@ -111,7 +112,8 @@ def _push(source: Path, name: str, skip_unreadable: bool) -> None:
 def _leakage(manifest: "pd.DataFrame") -> str:
     """What each protocol would leak with the default fractions and seed 0; source cells are known."""
     from bloodcell.config import ExperimentConfig
-    from bloodcell.data.leakage import SIBLING, audit_splits, described
+    from bloodcell.data.auditing import audit_splits
+    from bloodcell.data.leakage import SIBLING, described
 
     configs = [ExperimentConfig(split=protocol) for protocol in ("source", "folder", "pooled")]
     return "\n".join(

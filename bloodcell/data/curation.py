@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from bloodcell.data.dataset import MANIFEST, Duplicate
+from bloodcell.data.dataset import Duplicate
 from bloodcell.data.layout import ClassFolder
+from bloodcell.data.manifest import MANIFEST
 from bloodcell.errors import DatasetError
 
 SHARD_IMAGES = 1000

@@ -16,19 +16,11 @@ from bloodcell import artifacts
 from bloodcell.data import tfrecord
 from bloodcell.data.archive import Archive, open_archive
 from bloodcell.data.curation import build_manifest, check_classes, drop_duplicates
-from bloodcell.data.dataset import (
-    DatasetInfo,
-    Duplicate,
-    SourcesFrom,
-    manifest_bytes,
-    manifest_version,
-    point_latest,
-    publish,
-    read_info,
-)
+from bloodcell.data.dataset import DatasetInfo, Duplicate, SourcesFrom, point_latest, publish, read_info
 from bloodcell.data.decoding import Progress, inspect_all, unreadable_error
 from bloodcell.data.known_sources import known_sources
 from bloodcell.data.layout import SOURCES_FILE, SYNTHETIC_FILE, ClassFolder, read_layout
+from bloodcell.data.manifest import manifest_bytes, manifest_version
 from bloodcell.data.sidecars import check_sources, parse_sources
 from bloodcell.errors import ArchiveError, ConfigError, DatasetError
 from bloodcell.store import Store

@@ -10,18 +10,10 @@ from pydantic import Field
 
 from bloodcell import artifacts
 from bloodcell.data import tfrecord
-from bloodcell.data.dataset import (
-    DatasetInfo,
-    manifest_bytes,
-    manifest_version,
-    point_latest,
-    publish,
-    read_checked,
-    read_info,
-    read_manifest,
-)
+from bloodcell.data.dataset import DatasetInfo, point_latest, publish, read_checked, read_info
 from bloodcell.data.grouping import Groups, link
 from bloodcell.data.grouping.linking import Bars
+from bloodcell.data.manifest import manifest_bytes, manifest_version, read_manifest
 from bloodcell.errors import DatasetError
 from bloodcell.store import Store
 from bloodcell.values import Frozen

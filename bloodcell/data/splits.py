@@ -31,7 +31,7 @@ def assign(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: b
     """Assign every image to a split.
 
     Args:
-        manifest: One row an image, with the columns of `dataset.MANIFEST` and a unique index.
+        manifest: One row an image, with the columns of `manifest.MANIFEST` and a unique index.
         config: Protocol, fractions, seed and batch size.
         sources_known: Whether the column source names the photographed cell.
 

@@ -9,7 +9,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.formatting import amounts, counted, listed, noun, percent, runs_text, setting_text
 from bloodcell.report.comparisons import Comparisons
 from bloodcell.report.evidence import interval_text
-from bloodcell.report.rows import FinishedRow, Row, best, finished, tested_alike, varied_fields
+from bloodcell.report.rows import FinishedRow, Row, best, finished, tested_alike, unfinished, varied_fields
 
 _DEFAULT = ExperimentConfig()
 
@@ -171,3 +171,19 @@ def evidence(row: FinishedRow) -> str:
     if row.result.sources_known:
         return f"{images} of {counted(row.test.sources, 'source cell')}"
     return f"{images} of an unknown number of source cells"
+
+
+def result_of(rows: Sequence[Row], info: DatasetInfo, compared: Comparisons) -> str:
+    """The best figure, and how many rows have none, in a sentence for one who looks no further.
+
+    Args:
+        rows: The run's.
+        info: The dataset it ran on.
+        compared: The rows with one another.
+    """
+    best = headline(rows, info, compared)
+    if not best.figure:
+        return best.rest
+    label = f"Synthetic data: {best.label}" if info.synthetic else best.label.capitalize()
+    failed = len(unfinished(rows))
+    return f"{label}: {best.figure}." + (f" {failed} of {counted(len(rows), 'row')} failed." if failed else "")

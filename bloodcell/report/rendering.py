@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -70,12 +70,24 @@ def report_markdown(**context: Any) -> str:
     Args:
         **context: The names that templates/report.md.j2 uses.
     """
-    return markdown_template().render(context)
+    return _markdown_templates().get_template("report.md.j2").render(context)
+
+
+def compile_templates() -> None:
+    """Have every template compiled, for one who has nothing better to do."""
+    for environment, endings in ((_markdown_templates(), ["md.j2"]), (_html_templates(), ["html.j2", "css", "js"])):
+        for name in environment.list_templates():
+            if name.partition(".")[2] in endings:
+                environment.get_template(name)
 
 
 @cache
-def markdown_template() -> Template:
-    """The template of the report, compiled once in this process."""
+def _html_templates() -> Environment:
+    return Environment(loader=PackageLoader("bloodcell.report"), undefined=StrictUndefined, autoescape=True)
+
+
+@cache
+def _markdown_templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("bloodcell.report"),
         finalize=escape,
@@ -99,7 +111,7 @@ def markdown_template() -> Template:
         "percent": formatting.percent,
         "calibration_text": calibration_text,
     }
-    return environment.get_template("report.md.j2")
+    return environment
 
 
 def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> Iterator[bytes]:
@@ -114,7 +126,7 @@ def report_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> Ite
     """
     slot = secrets.token_hex()  # no name or reason can hold it
     body, paths = _body(markdown, slot)
-    environment = Environment(loader=PackageLoader("bloodcell.report"), undefined=StrictUndefined, autoescape=True)
+    environment = _html_templates()
     script = environment.get_template("report.js").render()
     # The policy names the script by its hash, so that no other runs, whatever a name or reason holds.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

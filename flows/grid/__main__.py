@@ -72,8 +72,7 @@ def main(
             _check_weights(config)
             click.echo(config.dataset.partition("@")[0])
             return
-        with lasting():
-            from tasks.plan import plan, specify
+        from tasks.plan import plan, specify
 
         settings = load_settings()
         store = open_store(settings.store)
@@ -83,8 +82,12 @@ def main(
             planned = plan(store, config, strict=strict, force=force, another_seed=nightly is not None)
             click.echo(outlook(store, planned))
             return
+        from tasks.report_process import start_ahead
+        from tasks.reporting import audit_dataset
+
         # The flow would tell this too, but in a traceback, and after the start of a server.
-        specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None)
+        audit = partial(start_ahead().call, audit_dataset)
+        specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None, audit=audit)
     except BloodcellError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -1,25 +1,23 @@
 """The flow `grid`: plan, fan out one task an experiment, collect whatever happened, report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
-from bloodcell.artifacts import GridRun, Nightly, grid_run, read_model
-from bloodcell.data.dataset import DatasetInfo
+from bloodcell.artifacts import GridRun, Nightly, RowOutcome, grid_run, read_model
 from bloodcell.errors import ObjectNotFoundError
 from bloodcell.files import scratch, storage_errors
-from bloodcell.lasting import lasting
 from bloodcell.provenance import code_version
 from bloodcell.published import published_runs
-from bloodcell.settings import Settings, load_settings
+from bloodcell.settings import load_settings
 from bloodcell.store import Store, open_store
 from flows.conclusion import conclusion
 from flows.fan_out import fan_out
@@ -30,11 +28,11 @@ from tasks.log_redaction import redact_logs
 from tasks.packing import pack
 from tasks.plan import Plan
 from tasks.plan_grid import plan_grid
+from tasks.report import report_grid
+from tasks.report_process import ReportProcess, report_process
+from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report
 from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
-
-if TYPE_CHECKING:
-    from bloodcell.report.ahead import ChartsAhead
 
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
@@ -95,8 +93,10 @@ def grid(
     config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    with _making(settings.cache) as folder:  # before anything is planned: it may be refused
-        planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly)
+    # The folder before anything is planned: it may be refused.
+    with report_process() as reports, _making(settings.cache) as folder:
+        audit = partial(reports.call, audit_dataset)
+        planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly, audit=audit)
         log = get_run_logger().info
         settings, planned = pack(settings, planned, lambda settings: _interruptible(ProcessRunner(settings)), log)
         runner = _interruptible(open_runner(settings, GridRunId(planned.grid.name, run_id, flow_run_id)))
@@ -116,27 +116,38 @@ def grid(
             forced=force,
             overrides=overrides or {},
         )
-        return conclusion(*_run_and_report(store, planned, begun, runner, settings, folder=folder))
+        return conclusion(
+            *_run_and_report(
+                store, planned, begun, runner, concurrent=settings.concurrent, reports=reports, folder=folder
+            )
+        )
 
 
 def _run_and_report(
-    store: Store, planned: Plan, begun: GridRun, runner: Runner, settings: Settings, *, folder: Path
+    store: Store,
+    planned: Plan,
+    begun: GridRun,
+    runner: Runner,
+    *,
+    concurrent: int,
+    reports: ReportProcess,
+    folder: Path,
 ) -> tuple[GridRun, str, str]:
     """Run what has no result and publish the report, made in a folder; returns what `report_grid` does."""
-    charts = cache(partial(_charts_ahead, store, begun, planned.dataset, folder / "charts"))
+
+    def draw_row(ended: Sequence[RowOutcome]) -> None:
+        reports.call(draw, store, begun.model_copy(update={"rows": tuple(ended)}), planned.dataset, folder)
+
     outcomes = fan_out(
         store,
         planned,
         runner,
-        settings.concurrent,
-        on_start=lambda: charts().get_ready(),
-        on_row=lambda ended: charts().draw(ended),
+        concurrent,
+        on_start=partial(reports.call, get_ready_to_draw),
+        on_row=draw_row,
     )
     run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})
-    last = charts().last
-    from tasks.report import report_grid  # imported with the charts
-
-    return report_grid(store, run, planned.dataset, folder / "report", last)
+    return report_grid(store, run, planned.dataset, folder, partial(reports.call, make_report))
 
 
 @contextmanager
@@ -150,14 +161,6 @@ def _making(cache: Path) -> Iterator[Path]:
         with storage_errors("a report in the making", str(cache), "BLOODCELL_CACHE"):
             folder = stack.enter_context(scratch(cache / "scratch"))
         yield folder
-
-
-def _charts_ahead(store: Store, begun: GridRun, info: DatasetInfo, folder: Path) -> "ChartsAhead":
-    """What draws, imported once experiments are on their way: with all that reports it takes a third of a second."""
-    with lasting():
-        from bloodcell.report.ahead import ChartsAhead
-        from tasks import report  # noqa: F401
-    return ChartsAhead(store, begun, info, folder)
 
 
 def _interruptible(runner: RunnerT) -> RunnerT:

@@ -10,7 +10,7 @@ from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.cli import cli
 from bloodcell.config import GridConfig
 from bloodcell.errors import ObjectNotFoundError
-from bloodcell.report import publish
+from bloodcell.report.publishing import publish
 from tests.report.conftest import folder_of
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from bloodcell.data import cache as cache_module
 from bloodcell.data.cache import decoded_images, make_room
-from bloodcell.data.dataset import DatasetInfo, read_manifest
+from bloodcell.data.dataset import DatasetInfo
+from bloodcell.data.manifest import read_manifest
 from bloodcell.errors import CorruptObjectError
 from bloodcell.store import LocalStore
 
@@ -22,7 +23,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from bloodcell.data import cache
-from bloodcell.data.dataset import read_info, read_manifest
+from bloodcell.data.dataset import read_info
+from bloodcell.data.manifest import read_manifest
 from bloodcell.store import LocalStore
 
 def stuck(*arguments):

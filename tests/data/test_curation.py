@@ -5,8 +5,9 @@ import pytest
 
 from bloodcell.data import curation
 from bloodcell.data.curation import build_manifest, check_classes, drop_duplicates
-from bloodcell.data.dataset import MANIFEST, Duplicate
+from bloodcell.data.dataset import Duplicate
 from bloodcell.data.layout import ClassFolder
+from bloodcell.data.manifest import MANIFEST
 from bloodcell.errors import DatasetError
 
 

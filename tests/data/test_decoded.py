@@ -9,9 +9,10 @@ from PIL import Image
 
 from bloodcell import artifacts
 from bloodcell.data import curation, tfrecord
-from bloodcell.data.dataset import DatasetInfo, read_manifest
+from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.decoded import decoded_batches
 from bloodcell.data.ingest import push
+from bloodcell.data.manifest import read_manifest
 from bloodcell.errors import CorruptObjectError, ImageError
 from bloodcell.store import LocalStore
 

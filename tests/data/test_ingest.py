@@ -10,8 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from bloodcell.data import curation, decoding, ingest
-from bloodcell.data.dataset import MANIFEST, Duplicate, dataset_names, read_info, read_manifest
+from bloodcell.data.dataset import Duplicate, dataset_names, read_info
 from bloodcell.data.ingest import push
+from bloodcell.data.manifest import MANIFEST, read_manifest
 from bloodcell.errors import ArchiveError, ConfigError, DatasetError, ImageError, ObjectNotFoundError, StorageFullError
 from bloodcell.store import LocalStore
 

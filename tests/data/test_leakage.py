@@ -5,10 +5,12 @@ import pytest
 
 from bloodcell.artifacts import Leakage
 from bloodcell.config import ExperimentConfig
-from bloodcell.data import leakage
-from bloodcell.data.dataset import read_info, read_manifest
+from bloodcell.data import auditing
+from bloodcell.data.auditing import audit, audit_splits
+from bloodcell.data.dataset import read_info
 from bloodcell.data.ingest import push
-from bloodcell.data.leakage import audit, audit_splits, described, objection, warning
+from bloodcell.data.leakage import described, objection, warning
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.splits import assign
 from bloodcell.data.synthetic import synthesize
 from bloodcell.errors import DatasetError
@@ -126,7 +128,7 @@ def test_each_distinct_split_is_audited_once_and_one_that_does_not_fit_has_no_au
         seeds.append((settings.split, settings.seed))
         return assign(manifest, settings, **known)
 
-    monkeypatch.setattr(leakage, "assign", counting)
+    monkeypatch.setattr(auditing, "assign", counting)
     rows = [
         config("pooled"),
         config("pooled", dense_units=16, batch_size=8000),
@@ -150,7 +152,7 @@ def test_a_hundred_seeds_are_one_audit_where_the_seed_does_not_decide_what_leaks
         seeds.append(settings.seed)
         return assign(manifest, settings, **known)
 
-    monkeypatch.setattr(leakage, "assign", counting)
+    monkeypatch.setattr(auditing, "assign", counting)
     nights = [config("source", seed=seed, dense_units=units) for seed in range(100) for units in (8, 16)]
     (found,) = audit_splits(several, nights, sources_known=True)
     assert (seeds, found.settings.seed) == ([0], 0)
@@ -166,7 +168,7 @@ def test_a_seed_whose_split_the_dataset_does_not_allow_leaves_the_audit_to_the_n
             raise DatasetError("without images in a split", remedy="another split")
         return assign(rows, settings, **known)
 
-    monkeypatch.setattr(leakage, "assign", refuses_seed_0)
+    monkeypatch.setattr(auditing, "assign", refuses_seed_0)
     (found,) = audit_splits(several, [config("source", seed=seed) for seed in range(3)], sources_known=True)
     assert found.settings.seed == 1
 

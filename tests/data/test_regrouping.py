@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bloodcell import artifacts
-from bloodcell.data.dataset import read_info, read_manifest
+from bloodcell.data.dataset import read_info
 from bloodcell.data.ingest import push
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.regrouping import Disagreement, Grouping, group
 from bloodcell.errors import CorruptObjectError, DatasetError
 from tests.data.test_grouping import augmented, bars, smear

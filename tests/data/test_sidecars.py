@@ -1,7 +1,7 @@
 import pytest
 
-from bloodcell.data.dataset import read_manifest
 from bloodcell.data.ingest import push
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.sidecars import parse_sources
 from bloodcell.errors import DatasetError
 from bloodcell.store import LocalStore

@@ -1,5 +1,6 @@
 """The flow on a real Prefect server, with real experiments in child processes."""
 
+import json
 import logging
 import os
 import signal
@@ -27,16 +28,18 @@ from bloodcell.config import GridConfig
 from bloodcell.errors import DatasetError, ObjectNotFoundError, StoppedError, StorageError
 from bloodcell.events import Failure
 from bloodcell.grids import load_grid
-from bloodcell.report import style
+from bloodcell.report.drawings import Drawings
 from bloodcell.settings import cpus
 from flows.conclusion import exit_code
 from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
 from flows.grid.launch import _is_a_warning_of_ours
-from tasks import experiment, report
+from tasks import experiment
 from tasks.packing import pack
 from tasks.plan import plan
+from tasks.report_process import ReportProcess
+from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report
 from tasks.runners import Exit, ProcessRunner
 
 
@@ -138,20 +141,38 @@ def test_a_result_that_cannot_be_read_fails_its_row_and_not_the_report(store, se
     assert "result.json" in latest_run(store).rows[0].reason
 
 
-def test_a_rerun_that_has_nothing_to_draw_does_without_what_draws(store, settings, coloured, grid_file):
+def test_a_rerun_does_without_what_draws_and_its_own_process_without_what_reports(
+    store, settings, coloured, grid_file, tmp_path
+):
     path = grid_file(a={})
     assert grid_flow(grid=path, return_state=True).is_completed()
-    code = "import sys; from flows.grid.__main__ import main; sys.stdout = sys.stderr; main(standalone_mode=False)"
-    # Not by print: what replaced sys.stdout is what Python flushes at the end.
-    told = "import atexit, os, sys; atexit.register(lambda: os.write(1, b'%d' % ('matplotlib' in sys.modules)))"
+    code = f"""
+import json, sys
+from pathlib import Path
+from flows.grid.__main__ import main
+from tasks.report_process import ReportProcess
+
+close, look = ReportProcess.close, "sorted(__import__('sys').modules)"
+
+def closing(process):
+    Path({str(tmp_path / "loaded")!r}).write_text(json.dumps([eval(look), process.call(eval, look)]))
+    close(process)
+
+ReportProcess.close = closing
+main(standalone_mode=False)
+"""
     ended = subprocess.run(
-        [sys.executable, "-c", f"{told}; {code}", "--grid", path],
+        [sys.executable, "-c", code, "--grid", path],
         env=os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert statuses(store) == {"a": "reused"}
-    assert ended.stdout == "0"
+    own, reporting = map(set, json.loads((tmp_path / "loaded").read_text()))
+    assert "prefect" in own
+    assert own & {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "matplotlib", "tensorflow"} == set()
+    assert "pandas" in reporting
+    assert reporting & {"prefect", "matplotlib", "tensorflow"} == set()
 
 
 def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_file, tmp_path):
@@ -394,17 +415,25 @@ def test_what_fails_to_get_the_report_ready_stops_no_experiment(store, settings,
 
 
 def test_a_rows_charts_are_drawn_while_the_next_one_trains(store, settings, coloured, grid_file, monkeypatch):
-    drawn, before_report = [], []
-    draws, reads = style._drawn, report.read_results
-    monkeypatch.setattr(style, "_drawn", lambda *arguments: drawn.append(1) or draws(*arguments))
-    monkeypatch.setattr(
-        report, "read_results", lambda *arguments: before_report.append(len(drawn)) or reads(*arguments)
-    )
+    asked, drawn = [], []
+    call = ReportProcess.call
+
+    def noting(process, function, *arguments):
+        asked.append(function)
+        if function is make_report:
+            drawn.extend((arguments[-1] / "charts").iterdir())
+        return call(process, function, *arguments)
+
+    monkeypatch.setattr(ReportProcess, "call", noting)
     monkeypatch.setenv("BLOODCELL_SLOTS", "1")
     assert grid_flow(grid=grid_file(a={}, b={"dense_units": 16}), return_state=True).is_completed()
-    of_a_row = before_report[0]
-    assert of_a_row >= 2
-    assert len(drawn) == 2 * of_a_row + 1  # of the other row, and the comparison
+    assert asked == [audit_dataset, get_ready_to_draw, draw, make_report]
+    run = latest_run(store)
+    reported = artifacts.read_model(store, artifacts.grid_run(run.grid.name, run.run_id, "drawings.json"), Drawings)
+    assert {path.name for path in drawn} == {
+        digest for digest, chart in reported.charts.items() if chart.file.startswith("plots/a-")
+    }
+    assert len(reported.charts) == 2 * len(drawn) + 1  # of the other row, and the comparison
 
 
 @pytest.mark.usefixtures("hangups")

@@ -16,8 +16,8 @@ import atheris
 
 with atheris.instrument_imports(include=["bloodcell", "tasks.runners.base"]):
     from bloodcell import artifacts
-    from bloodcell.data.dataset import read_manifest
     from bloodcell.data.decoding import inspect
+    from bloodcell.data.manifest import read_manifest
     from bloodcell.errors import CorruptObjectError, GridError, ImageError
     from bloodcell.grids import grid_names, load_grid
     from bloodcell.printable import printable_lines

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bloodcell import artifacts
 from bloodcell.config import ExperimentConfig
-from bloodcell.data.dataset import manifest_bytes, read_info, read_manifest
+from bloodcell.data.dataset import read_info
+from bloodcell.data.manifest import manifest_bytes, read_manifest
 from bloodcell.errors import CorruptObjectError, DataError, ObjectNotFoundError
 from bloodcell.published import PublishedRun, fetch
 from bloodcell.store import LocalStore

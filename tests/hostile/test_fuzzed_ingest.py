@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bloodcell.data.dataset import read_manifest
 from bloodcell.data.decoding import inspect
 from bloodcell.data.layout import read_layout
+from bloodcell.data.manifest import read_manifest
 from bloodcell.data.sidecars import parse_sources
 from bloodcell.errors import ArchiveError, DatasetError, ImageError
 from bloodcell.printable import printable

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bloodcell import artifacts
-from bloodcell.data.dataset import DatasetInfo, read_info, read_manifest
+from bloodcell.data.dataset import DatasetInfo, read_info
+from bloodcell.data.manifest import read_manifest
 from bloodcell.errors import BloodcellError, CorruptObjectError
 from bloodcell.store import LocalStore
 from tests.hostile.fuzzing import changed, fields_of, only, quick

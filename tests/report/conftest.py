@@ -29,7 +29,8 @@ from bloodcell.artifacts import (
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.data.dataset import DatasetInfo, Duplicate
 from bloodcell.grids import load_grid
-from bloodcell.report import build_report, confusion, plots, reliability
+from bloodcell.report import confusion, plots, reliability
+from bloodcell.report.building import build_report
 from bloodcell.report.cells import CellCounts
 from bloodcell.report.comparisons import compare
 from bloodcell.report.diagnostics import Diagnostics

@@ -5,7 +5,9 @@ import pytest
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
 from bloodcell.report import charts, drawings
-from bloodcell.report.ahead import ChartsAhead
+from bloodcell.report.ahead import draw_ahead
+from bloodcell.report.drawings import LastDrawings
+from bloodcell.report.folder import Folder
 from tests.report.conftest import Figures, build
 
 
@@ -39,18 +41,18 @@ def drawn(monkeypatch):
 
 
 def test_a_report_draws_only_what_was_not_drawn_ahead(store, example, drawn, tmp_path):
-    ahead = ChartsAhead(store, example.run.model_copy(update={"rows": ()}), example.info, tmp_path / "charts")
+    last = LastDrawings.of(store, example.run.grid.name, Folder(tmp_path / "charts"))
     for row in example.rows:
-        ahead.draw(row.outcomes)
+        draw_ahead(store, example.run.model_copy(update={"rows": row.outcomes}), example.info, last)
     assert drawn == ["_curves", "_confusion"] * 2
-    files = example.reported(ahead.last)
+    files = example.reported(last)
     assert drawn == [*["_curves", "_confusion"] * 2, "_comparison"]
     assert files == example.files
 
 
 def test_a_row_without_a_result_has_no_charts(store, example, drawn, tmp_path):
-    ahead = ChartsAhead(store, example.run, example.info, tmp_path / "charts")
-    ahead.draw(example.rows[2].outcomes)
+    failed = example.run.model_copy(update={"rows": example.rows[2].outcomes})
+    draw_ahead(store, failed, example.info, LastDrawings.of(store, "g", Folder(tmp_path / "charts")))
     assert drawn == []
 
 

@@ -6,9 +6,10 @@ from pydantic_core import PydanticSerializationError
 
 from bloodcell.artifacts import LatestRun, grid_run, latest_grid_run, write_model
 from bloodcell.config import GridConfig
-from bloodcell.report import drawings, publish
+from bloodcell.report import drawings
 from bloodcell.report.drawings import FILE, Drawing, LastDrawings, draw
 from bloodcell.report.folder import Folder
+from bloodcell.report.publishing import publish
 from tests.report.conftest import folder_of
 
 

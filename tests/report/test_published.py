@@ -9,7 +9,7 @@ from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.errors import CorruptObjectError, DataError, ObjectNotFoundError, StorageError
 from bloodcell.published import Best, PublishedRun, fetch, find_run, published_runs, summarize
-from bloodcell.report import publish
+from bloodcell.report.publishing import publish
 from bloodcell.store import LocalStore, open_store
 from tests.report.conftest import folder_of
 from tests.store.aws import simulated_aws

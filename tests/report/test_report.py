@@ -8,7 +8,7 @@ from bloodcell import artifacts
 from bloodcell.artifacts import GridRun
 from bloodcell.config import GridConfig
 from bloodcell.grids import load_grid
-from bloodcell.report import publish
+from bloodcell.report.publishing import publish
 from bloodcell.store import LocalStore
 from tests.report.conftest import folder_of
 

@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 from bloodcell.config import GridConfig
 from bloodcell.report.rows import rows_of
 from bloodcell.store import LocalStore
-from tasks.prefect_artifacts import LARGEST, MOST_ROWS, artifact_key, cut, embed, links, literal, report, results_table
+from tasks.labels import artifact_key
+from tasks.prefect_artifacts import LARGEST, MOST_ROWS, cut, embed, links, literal, report, results_table
 from tests.report.conftest import Figures, build
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)

@@ -12,10 +12,11 @@ from bloodcell import artifacts
 from bloodcell.config import ExperimentConfig, GridConfig
 from bloodcell.errors import TransientError
 from bloodcell.report.comparisons import compare
+from bloodcell.report.headline import result_of
 from bloodcell.report.rows import finished
 from bloodcell.store import LocalStore
-from tasks.prefect_artifacts import artifact_key
-from tasks.report import report_grid, result_of
+from tasks.labels import artifact_key
+from tasks.report import report_grid
 from tests.report.conftest import Figures, build, leakage_of
 
 
@@ -35,7 +36,7 @@ def example(store, request):
 @flow
 def reporting(store, example):
     with TemporaryDirectory() as folder:
-        return report_grid(store, example.run, example.info, Path(folder, "report"))
+        return report_grid(store, example.run, example.info, Path(folder))
 
 
 def shown(key: str) -> list:

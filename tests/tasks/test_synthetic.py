@@ -3,9 +3,9 @@ from functools import partial
 import pytest
 from prefect import flow
 
+from bloodcell.data import synthetic
 from bloodcell.data.dataset import dataset_names, read_info
 from bloodcell.data.synthetic import synthesize
-from tasks import synthetic
 from tasks.synthetic import draw_missing
 
 

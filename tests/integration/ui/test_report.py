@@ -34,7 +34,7 @@ def example(store, on_server, tmp_path):
         store.write(artifacts.experiment(key, ERRORS), photograph.getvalue())
         named = result.model_copy(update={"files": files})
         artifacts.write_model(store, artifacts.experiment(key, "result.json"), named)
-    flow(lambda: report_grid(store, example.run, example.info, tmp_path / "report"), name="reporting")()
+    flow(lambda: report_grid(store, example.run, example.info, tmp_path), name="reporting")()
     return example
 
 

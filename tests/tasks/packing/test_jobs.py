@@ -1,7 +1,8 @@
 import pytest
 
 from bloodcell.data import splits
-from bloodcell.data.dataset import read_info, read_manifest
+from bloodcell.data.dataset import read_info
+from bloodcell.data.manifest import read_manifest
 from bloodcell.shapes import ModelShape
 from tasks.packing.jobs import training_images
 
