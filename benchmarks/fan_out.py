@@ -1,9 +1,9 @@
 """Fan-out: what a grid run costs beside its trainings, by the number of experiments, on a Prefect server that is up.
 
 A runner that does nothing but write a result, as a real experiment leaves it, stands in for the trainings, two at once.
-Timed are the plan and the fan-out together, and the report of all rows; the memory of each is sampled from outside.
-They are in processes of their own, as in a grid run, where the plan has its splits audited in the report's. Imports and
-the start of the server are not in it. A grid run draws the charts of most
+Timed are the plan and the fan-out together, and the report of all rows, each in a flow of its own. The memory of both
+processes of a grid run is sampled from outside and added up: of the flow's, and of the one that audits splits and makes
+the report. Imports and the start of the server are not in it. A grid run draws the charts of most
 rows while others train; here, where nothing trains, all of that is in the report's time. Memory hardly grows with the
 experiments: the report's pictures are on disk, and what it holds of a row are its figures and how they might have come
 out on other cells.
@@ -75,16 +75,17 @@ def report(store: Path) -> Callable[[], object]:
     from prefect import flow
 
     from tasks.report import report_grid
-    from tasks.reporting import get_ready_to_draw, warm_up
+    from tasks.report_process import ReportProcess
+    from tasks.reporting import get_ready_to_draw, make_report
 
-    warm_up()
-    get_ready_to_draw()
+    reports = ReportProcess()
+    reports.call(get_ready_to_draw)
     published = Published.at(store)
     run = read_model(published.store, _RUN, GridRun)
 
     @flow
     def reported() -> None:
-        report_grid(published.store, run, published.info, store.parent)
+        report_grid(published.store, run, published.info, store.parent, partial(reports.call, make_report))
 
     return reported
 

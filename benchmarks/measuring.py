@@ -95,10 +95,15 @@ def run_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Cos
 
 
 def _peak(pid: int, is_done: Callable[[float], bool]) -> int:
-    """Peak of a process's own memory in bytes, until `is_done`, called with the seconds that it may wait, says so."""
+    """Peak memory of a process and its children in bytes, until `is_done`, called with the seconds it may wait."""
     process, peak = psutil.Process(pid), 0
     while not is_done(_SAMPLING):
-        with suppress(psutil.Error):  # it has just ended
-            memory = process.memory_info()
-            peak = max(peak, memory.rss - getattr(memory, "shared", 0))  # macOS does not tell
+        with suppress(psutil.Error):  # one has just ended
+            peak = max(peak, sum(map(_own_memory, [process, *process.children(recursive=True)])))
     return peak
+
+
+def _own_memory(process: psutil.Process) -> int:
+    memory = process.memory_info()
+    own: int = memory.rss - getattr(memory, "shared", 0)  # macOS does not tell
+    return own

@@ -30,10 +30,8 @@ HELP_AT_MOST = 0.3
 _IMAGES = 480
 
 _ORCHESTRATOR = """
-import flows.grid.__main__
+import flows.grid.__main__, tasks.plan, tasks.report_process
 from bloodcell.lasting import lasting
-with lasting():
-    import tasks.plan
 with lasting():
     import flows.grid.launch
 """

@@ -22,6 +22,18 @@ def requests_to_stop() -> tuple[signal.Signals, ...]:
     return (signal.SIGTERM, signal.SIGINT, *ends)
 
 
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C end this process in the block, without a traceback of the import or the look that it interrupts."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # where it is ignored, it stays so
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Interruption:
     """Whether this process was asked to stop.
 

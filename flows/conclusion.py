@@ -6,6 +6,7 @@ from prefect.states import Completed, Failed
 from bloodcell.artifacts import GridRun
 from bloodcell.data.leakage import warning
 from bloodcell.formatting import counted, listed
+from bloodcell.report.night_texts import night_text
 
 _NAMED = 8  # experiments with one reason, in the flow's last state; the report names all
 
@@ -25,8 +26,6 @@ def conclusion(run: GridRun, url: str, result: str) -> State[GridRun]:
     leakage = list(filter(None, [warning(run.leakage)]))
     if not (failed or worse):
         return Completed(message="\n".join([*leakage, result, f"report: {url}"]), data=run)
-    from bloodcell.report.nights import night_text  # and numpy, which a run that ends well does without
-
     names_by_reason: dict[str, list[str]] = {}
     for row in failed:
         names_by_reason.setdefault(row.reason, []).append(run.grid.run_name(row.name, row.config.seed))

@@ -22,7 +22,7 @@ from tasks import prefect_artifacts
 from tasks.reporting import MadeReport, Shown
 
 
-def make_report(store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: LastDrawings) -> MadeReport:
+def make(store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: LastDrawings) -> MadeReport:
     """Read the results there are, judge a night by those before it, and make the report.
 
     Args:

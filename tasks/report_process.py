@@ -8,6 +8,7 @@ import the main module, which in a worker's run is Prefect, and stay behind wher
 import logging
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import traceback
@@ -26,26 +27,35 @@ from tasks import reporting
 T = TypeVar("T")
 
 
-class ReportProcess:
-    """A process that calls functions, one at a time. It ends with this object, and with this process.
+class EndedError(Exception):
+    """The process has ended, and nobody asked for it."""
 
-    It is in a process group of its own: a terminal's Ctrl-C, or make's, does not reach it, and whoever waits for it
-    decides what becomes of it.
+
+class ReportProcess:
+    """A process that calls functions, one at a time. It ends with this object, and with the process that made it.
+
+    It is in a session of its own: it has no terminal whose Ctrl-C would reach it, or that would stop it for writing.
+    Where it cannot be started, it is as one that was killed.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._is_closed = False
+        self._end: Callable[[], object] = lambda: None
         self._channel, theirs = Pipe()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tasks.report_process", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-            )
-        self._end = weakref.finalize(self, _end, self._process)
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tasks.report_process", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            except OSError as error:  # too many processes, or no memory
+                _warn(f"cannot be started: {error}")
+                return
+        self._end = weakref.finalize(self, _end, process)
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function there, wait, and return what it returns or raise what it raises.
@@ -59,26 +69,32 @@ class ReportProcess:
         Raises:
             StoppedError: `close` has ended the process.
         """
+        try:
+            return self.call_there(function, *args)
+        except EndedError:
+            _warn("has ended: what it was asked for is done here")
+            return function(*args)
+
+    def call_there(self, function: Callable[..., T], *args: Any) -> T:
+        """Do what `call` does, or raise an EndedError where the process is killed: for what can be left undone."""
+        request = pickle.dumps((function, args))
         with self._lock:
             try:
-                self._channel.send((function, args))
-                answer = self._channel.recv()
+                self._channel.send_bytes(request)
+                answer = self._channel.recv_bytes()
             except (EOFError, OSError):
-                answer = None
+                if self._is_closed:
+                    raise StoppedError(
+                        "the report was stopped on request", remedy="run the grid again: it goes on from here"
+                    ) from None
+                raise EndedError("the process that makes the report has ended") from None
             except BaseException:  # a signal: the answer that is yet to come would be taken for that to another request
                 self.close()
                 raise
-        if answer is not None:
-            returned, raised = answer
-            if raised is not None:
-                raise raised
-            return cast("T", returned)
-        if self._is_closed:
-            raise StoppedError("the report was stopped on request", remedy="run the grid again: it goes on from here")
-        logging.getLogger(__name__).warning(
-            "the process that makes the report has ended (%s); it is made here", self._process.wait()
-        )
-        return function(*args)
+        returned, raised = pickle.loads(answer)  # noqa: S301 - from the process that was started here
+        if raised is not None:
+            raise raised
+        return cast("T", returned)
 
     def close(self) -> None:
         """End the process, whatever it does: who waits for it in another thread gets a StoppedError."""
@@ -91,13 +107,13 @@ _ahead: list[ReportProcess] = []
 
 
 def start_ahead() -> ReportProcess:
-    """Start the process that the next `report_process` of this process gives: it has imports to do until then."""
+    """Start the process that the next `started` of this process gives: it has imports to do until then."""
     _ahead.append(ReportProcess())
     return _ahead[-1]
 
 
 @contextmanager
-def report_process() -> Iterator[ReportProcess]:
+def started() -> Iterator[ReportProcess]:
     """A process that ends with the block."""
     process = _ahead.pop() if _ahead else ReportProcess()
     try:
@@ -106,20 +122,31 @@ def report_process() -> Iterator[ReportProcess]:
         process.close()
 
 
+def _warn(what: str) -> None:
+    logging.getLogger(__name__).warning("the process that makes the report %s", what)
+
+
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
 
 
 def _serve(requests: Connection) -> NoReturn:
-    """Do what is requested until nobody can request any more, which ends this process whatever it does."""
+    """Do what is requested until nobody can request any more, which ends this process whatever it does.
+
+    Signals that ask to stop are not for it, whoever sends them to all of a service or a session: its end would have the
+    one who waits for it, and is asked to stop too, make the report.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     received: SimpleQueue[bytes] = SimpleQueue()
 
     def receive() -> None:
-        with suppress(EOFError, OSError):
+        try:
             while True:
                 received.put(requests.recv_bytes())
-        os._exit(0)
+        finally:  # at the end of the socket, and whatever else there is: nothing would be received any more
+            os._exit(0)
 
     Thread(target=receive, daemon=True).start()
     reporting.warm_up()

@@ -55,10 +55,20 @@ class MadeReport:
 
 
 def audit_dataset(store: Store, info: DatasetInfo, configs: Sequence[ExperimentConfig]) -> tuple[LeakageAudit, ...]:
-    """What the splits of several configurations leak; see `bloodcell.data.auditing.audit_dataset`."""
-    from bloodcell.data import auditing
+    """Read a dataset's manifest, and audit the splits of several configurations.
 
-    return auditing.audit_dataset(store, info, configs)
+    Args:
+        store: Where the dataset is.
+        info: Its description.
+        configs: Of which each distinct split is audited once.
+
+    Raises:
+        CorruptObjectError: The manifest is not the one that dataset.json records.
+    """
+    from bloodcell.data.auditing import audit_splits
+    from bloodcell.data.manifest import read_manifest
+
+    return audit_splits(read_manifest(store, info), configs, sources_known=info.sources_known)
 
 
 def warm_up() -> None:
@@ -93,18 +103,22 @@ def draw(store: Store, run: GridRun, info: DatasetInfo, folder: Path) -> None:
 
 
 def make_report(store: Store, run: GridRun, info: DatasetInfo, folder: Path) -> MadeReport:
-    """Make a report; see `tasks.report_making.make_report`.
+    """Make a report; see `tasks.report_making.make`.
 
     Args:
         store: Where results are.
         run: The grid run.
         info: The dataset it ran on.
         folder: One that is there, for the files in the making; charts that `draw` drew there are not drawn again.
+
+    Raises:
+        DataError: What the store holds of a result cannot be read.
+        StorageError: The folder cannot be written, or there is no space.
     """
     with lasting():
         from tasks import report_making
 
-    return report_making.make_report(store, run, info, folder / "report", _drawings(store, run, folder))
+    return report_making.make(store, run, info, folder / "report", _drawings(store, run, folder))
 
 
 _drawn: "dict[Path, LastDrawings]" = {}

@@ -7,21 +7,9 @@ import pandas as pd
 
 from bloodcell.artifacts import Leakage, LeakageAudit, SplitSettings
 from bloodcell.config import ExperimentConfig
-from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import Evaluation
-from bloodcell.data.manifest import read_manifest
 from bloodcell.data.splits import assign
 from bloodcell.errors import DatasetError
-from bloodcell.store import Store
-
-
-def audit_dataset(store: Store, info: DatasetInfo, configs: Iterable[ExperimentConfig]) -> tuple[LeakageAudit, ...]:
-    """Read a dataset's manifest and audit the splits of several configurations, as `audit_splits` does.
-
-    Raises:
-        CorruptObjectError: The manifest is not the one that dataset.json records.
-    """
-    return audit_splits(read_manifest(store, info), configs, sources_known=info.sources_known)
 
 
 def audit(manifest: pd.DataFrame, config: ExperimentConfig, *, sources_known: bool) -> LeakageAudit:

@@ -15,7 +15,8 @@ from bloodcell.report.drawings import LastDrawings, draw
 from bloodcell.report.evidence import cells_note
 from bloodcell.report.folder import Files, Folder
 from bloodcell.report.machines import machine_differences
-from bloodcell.report.nights import Trainings, night_line
+from bloodcell.report.night_texts import night_line
+from bloodcell.report.nights import Trainings
 from bloodcell.report.reflections import reflect
 from bloodcell.report.rendering import report_html, report_markdown
 from bloodcell.report.rows import Row, finished

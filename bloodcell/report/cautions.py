@@ -8,7 +8,7 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import SIBLING, described
 from bloodcell.formatting import counted, listed, noun, percent
 from bloodcell.report.machines import machine_differences
-from bloodcell.report.nights import night_text
+from bloodcell.report.night_texts import night_text
 from bloodcell.report.rows import FinishedRow, Row, finished, ranked, tested_alike, unfinished
 
 Caution = tuple[str, str]

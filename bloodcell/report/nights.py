@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bloodcell.artifacts import ExperimentResult, ExperimentSpec, GridRun, NightVerdict
-from bloodcell.formatting import counted, listed, noun, odds_text, points
 from bloodcell.report.comparisons import corrected
 from bloodcell.report.distributions import student_margin, student_odds
 from bloodcell.report.intervals import LEVEL
@@ -120,32 +119,6 @@ def _verdict(
         changed=_changed(tonight[0].spec, earlier[-1].spec) if earlier else (),
         wanted=wanted if p is None and len(earlier) < wanted else 0,
     )
-
-
-def night_text(verdict: NightVerdict) -> str:
-    """A row's change, as in `rate-1e-4 by -58.20 points (changed: learning rate)`."""
-    return f"{verdict.row} by {points(verdict.change)} points{_changed_text(verdict)}"
-
-
-def night_line(verdict: NightVerdict) -> tuple[str, ...]:
-    """A verdict for the table: row, verdict, change, p, trainings, and how many they are compared with."""
-    judged = verdict.verdict != "too early"
-    return (
-        verdict.row,
-        f"{verdict.verdict}{_wanted_text(verdict)}{_changed_text(verdict)}",
-        f"{points(verdict.change)} points" if verdict.earlier else "",
-        odds_text(verdict.p).removeprefix("p = ").removeprefix("p ") if judged else "",
-        str(verdict.tonight),
-        str(verdict.earlier),
-    )
-
-
-def _changed_text(verdict: NightVerdict) -> str:
-    return f" (changed: {listed([noun(field) for field in verdict.changed])})" if verdict.changed else ""
-
-
-def _wanted_text(verdict: NightVerdict) -> str:
-    return f": wants {counted(verdict.wanted, 'earlier training')}" if verdict.wanted else ""
 
 
 def _changed(now: ExperimentSpec, before: ExperimentSpec) -> tuple[str, ...]:

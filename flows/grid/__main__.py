@@ -12,6 +12,7 @@ import click
 from bloodcell.artifacts import ExperimentSpec, Nightly
 from bloodcell.config import GridConfig
 from bloodcell.errors import BloodcellError
+from bloodcell.interruption import ended_by_ctrl_c
 from bloodcell.lasting import lasting
 from bloodcell.settings import Settings, load_settings
 from bloodcell.store import Store, open_store
@@ -65,38 +66,39 @@ def main(
     Exit codes: 0 every experiment has a result; 65 bad data, 78 bad configuration, 75 try again: of the grid, or of
     all experiments that failed; 1 they failed for different reasons, or a night is worse. The report names them.
     """  # noqa: D301 - click wants the backspace itself
-    try:
-        overrides = dict(map(parse_assignment, assignments))
-        config = resolve(name, dataset, overrides, seeds)
-        if check:
-            _check_weights(config)
-            click.echo(config.dataset.partition("@")[0])
-            return
-        from tasks.plan import plan, specify
+    with ended_by_ctrl_c():
+        try:
+            overrides = dict(map(parse_assignment, assignments))
+            config = resolve(name, dataset, overrides, seeds)
+            if check:
+                _check_weights(config)
+                click.echo(config.dataset.partition("@")[0])
+                return
+            from tasks.plan import plan, specify
 
-        settings = load_settings()
-        store = open_store(settings.store)
-        if only_plan:
-            from flows.grid.outlook import outlook
+            settings = load_settings()
+            store = open_store(settings.store)
+            if only_plan:
+                from flows.grid.outlook import outlook
 
-            planned = plan(store, config, strict=strict, force=force, another_seed=nightly is not None)
-            click.echo(outlook(store, planned))
-            return
-        from tasks.report_process import start_ahead
-        from tasks.reporting import audit_dataset
+                planned = plan(store, config, strict=strict, force=force, another_seed=nightly is not None)
+                click.echo(outlook(store, planned))
+                return
+            from tasks.report_process import start_ahead
+            from tasks.reporting import audit_dataset
 
-        # The flow would tell this too, but in a traceback, and after the start of a server.
-        audit = partial(start_ahead().call, audit_dataset)
-        specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None, audit=audit)
-    except BloodcellError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    if settings.runner == "process":
-        # Beside the imports of the flow: with two cores, two seconds of TensorFlow's are over by the time it plans.
-        ahead = partial(_warm_up, settings, store, specs, config.seeds, anew=force or nightly is not None)
-        Thread(target=ahead, name="warm up", daemon=True).start()
-    with lasting():
-        from flows.grid.launch import launch
+            # The flow would tell this too, but in a traceback, and after the start of a server.
+            audit = partial(start_ahead().call, audit_dataset)
+            specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None, audit=audit)
+        except BloodcellError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+        if settings.runner == "process":
+            # Beside the imports of the flow: some of TensorFlow's are over by the time it plans.
+            ahead = partial(_warm_up, settings, store, specs, config.seeds, anew=force or nightly is not None)
+            Thread(target=ahead, name="warm up", daemon=True).start()
+        with lasting():
+            from flows.grid.launch import launch
 
     sys.exit(
         launch(

@@ -23,13 +23,13 @@ from flows.conclusion import conclusion
 from flows.fan_out import fan_out
 from flows.parameters import GridName, Overrides, resolve
 from flows.schedule import reason_to_skip
+from tasks import report_process
 from tasks.labels import run_name, tag_flow_run, tags
 from tasks.log_redaction import redact_logs
 from tasks.packing import pack
 from tasks.plan import Plan
 from tasks.plan_grid import plan_grid
 from tasks.report import report_grid
-from tasks.report_process import ReportProcess, report_process
 from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report
 from tasks.runners import GridRunId, ProcessRunner, Runner, open_runner
 from tasks.synthetic import draw_missing
@@ -93,8 +93,8 @@ def grid(
     config = resolve(grid, dataset, overrides, seeds)
     tag_flow_run(tags(config))
     draw_missing(store, config.dataset)
-    # The folder before anything is planned: it may be refused.
-    with report_process() as reports, _making(settings.cache) as folder:
+    # Before anything is planned: the folder may be refused.
+    with _making(settings.cache) as folder, report_process.started() as reports:
         audit = partial(reports.call, audit_dataset)
         planned = plan_grid(store, config, run_id, strict=strict, force=force, nightly=nightly, audit=audit)
         log = get_run_logger().info
@@ -130,20 +130,20 @@ def _run_and_report(
     runner: Runner,
     *,
     concurrent: int,
-    reports: ReportProcess,
+    reports: report_process.ReportProcess,
     folder: Path,
 ) -> tuple[GridRun, str, str]:
     """Run what has no result and publish the report, made in a folder; returns what `report_grid` does."""
 
     def draw_row(ended: Sequence[RowOutcome]) -> None:
-        reports.call(draw, store, begun.model_copy(update={"rows": tuple(ended)}), planned.dataset, folder)
+        reports.call_there(draw, store, begun.model_copy(update={"rows": tuple(ended)}), planned.dataset, folder)
 
     outcomes = fan_out(
         store,
         planned,
         runner,
         concurrent,
-        on_start=partial(reports.call, get_ready_to_draw),
+        on_start=partial(reports.call_there, get_ready_to_draw),
         on_row=draw_row,
     )
     run = begun.model_copy(update={"rows": outcomes, "finished": datetime.now(UTC)})

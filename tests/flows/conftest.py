@@ -22,7 +22,7 @@ def reports() -> Iterator[ReportProcess]:
 
 @pytest.fixture(autouse=True)
 def _shared_reports(reports: ReportProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("flows.grid.flow.report_process", lambda: nullcontext(reports))
+    monkeypatch.setattr(report_process, "started", lambda: nullcontext(reports))
     yield
     while report_process._ahead:  # of a command whose flow was not run
         report_process._ahead.pop().close()

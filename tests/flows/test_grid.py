@@ -35,10 +35,11 @@ from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
 from flows.grid.launch import _is_a_warning_of_ours
-from tasks import experiment
+from tasks import experiment, report_process
 from tasks.packing import pack
 from tasks.plan import plan
 from tasks.report_process import ReportProcess
+from tasks.report_process import started as own_report_process
 from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report
 from tasks.runners import Exit, ProcessRunner
 
@@ -381,6 +382,21 @@ def test_a_signal_while_prefect_imports_its_server_ends_the_command_as_any_other
     assert ended.stderr.splitlines()[-1].startswith("interrupted; the same command goes on from here")
 
 
+def test_ctrl_c_before_the_flow_runs_ends_the_command_without_a_word(store, settings, coloured, grid_file):
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.grid", "--grid", grid_file(a={})],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        while not (started := psutil.Process(process.pid).children()):
+            time.sleep(0.02)
+        time.sleep(0.3)  # it imports Prefect now
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.read() == ""
+    assert process.returncode == -signal.SIGINT
+    psutil.wait_procs(started, timeout=20)
+    assert not any(child.is_running() for child in started)
+
+
 def test_while_a_run_stops_only_warnings_of_its_own_are_told():
     def record(level: int, path: str) -> logging.LogRecord:
         return logging.LogRecord("prefect.task_runs", level, path, 1, "m", (), None)
@@ -434,6 +450,15 @@ def test_a_rows_charts_are_drawn_while_the_next_one_trains(store, settings, colo
         digest for digest, chart in reported.charts.items() if chart.file.startswith("plots/a-")
     }
     assert len(reported.charts) == 2 * len(drawn) + 1  # of the other row, and the comparison
+
+
+def test_a_flow_ends_its_report_process_and_leaves_no_folder(store, settings, coloured, grid_file, monkeypatch):
+    monkeypatch.setattr(report_process, "started", own_report_process)
+    before = psutil.Process().children()
+    assert grid_flow(grid=grid_file(a={"batch_size": 1000}), return_state=True).is_failed()
+    left = [child for child in psutil.Process().children() if child not in before]
+    assert not any("tasks.report_process" in child.cmdline() for child in left)
+    assert list((settings.cache / "scratch").iterdir()) == []
 
 
 @pytest.mark.usefixtures("hangups")

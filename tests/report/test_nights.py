@@ -10,7 +10,8 @@ from scipy.special import expit
 from bloodcell.config import GridConfig
 from bloodcell.history import reference
 from bloodcell.report.night_plot import night_plot
-from bloodcell.report.nights import expected, judge, night_line, night_text
+from bloodcell.report.night_texts import night_line, night_text
+from bloodcell.report.nights import expected, judge
 from tests.report.conftest import Figures, build
 
 ROWS = "abcdefg"

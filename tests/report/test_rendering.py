@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bloodcell.config import GridConfig
+from bloodcell.report import rendering
 from bloodcell.report.rendering import escape, report_html
 
 HOSTILE = "a|b `c` *d* [e](javascript:f) <script>alert(1)</script> &lt; $g$ _h_\n# i\n\n- j \\"
@@ -135,3 +136,10 @@ def test_short_cells_stay_on_one_line_and_a_reason_does_not(make, figures, grid)
     text = html.decode()
     assert re.search(r'<td [^>]*class="short"[^>]*>80\.00%|<td [^>]*class="short"[^>]*><strong>80\.00%', text)
     assert not re.search(r'class="short"[^>]*>failed: the bucket', text)
+
+
+def test_every_template_is_compiled_ahead():
+    rendering.compile_templates()
+    environments = (rendering._markdown_templates(), rendering._html_templates())
+    compiled = {name for environment in environments for _, name in environment.cache}
+    assert compiled == set(environments[0].list_templates())

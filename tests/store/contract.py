@@ -28,7 +28,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 class StoreContract:
-    def test_another_process_is_given_the_same_store(self, store):
+    def test_pickled_it_is_a_store_of_the_same_place(self, store):
         store.write("a", b"1")
         given = pickle.loads(pickle.dumps(store))
         assert given.url == store.url

@@ -5,7 +5,7 @@ import pytest
 from bloodcell import artifacts
 from bloodcell.artifacts import GridRun, RowOutcome
 from bloodcell.config import LAST_SEED, GridConfig
-from bloodcell.data import auditing
+from bloodcell.data import manifest
 from bloodcell.data.ingest import push
 from bloodcell.data.manifest import read_manifest
 from bloodcell.errors import ConfigError, DatasetError, GridError, ObjectNotFoundError
@@ -89,7 +89,7 @@ def test_a_missing_dataset_is_named_with_those_there_are(store, coloured, small)
 
 def test_each_distinct_split_is_audited_on_one_reading_of_the_manifest(store, celled, small, monkeypatch):
     readings = []
-    monkeypatch.setattr(auditing, "read_manifest", lambda *where: readings.append(where) or read_manifest(*where))
+    monkeypatch.setattr(manifest, "read_manifest", lambda *where: readings.append(where) or read_manifest(*where))
     rows = {"c": {"dense_units": 16}, "d": {"split": "pooled"}, "e": {"split": "pooled", "test_fraction": 0.999}}
     planned = plan(store, grid(small, **rows).model_copy(update={"dataset": "celled", "seeds": 2}))
     assert [(audit.settings.split, audit.settings.seed) for audit in planned.leakage] == [
@@ -321,7 +321,7 @@ def test_a_night_is_not_forced(run, store, coloured, small):
 
 def test_what_only_specifies_looks_for_no_result_and_reads_no_manifest(store, celled, small, monkeypatch):
     monkeypatch.delattr(module, "Lookup")
-    monkeypatch.delattr(auditing, "read_manifest")
+    monkeypatch.delattr(manifest, "read_manifest")
     own = grid(small).model_copy(update={"dataset": "celled"})
     specify(store, own)
     specify(store, own, another_seed=True)

@@ -1,18 +1,20 @@
 """The process that audits and reports, for what it does and for how it ends."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
+import psutil
 import pytest
 
 from bloodcell.data.dataset import read_info
 from bloodcell.errors import ObjectNotFoundError, StoppedError
-from tasks.report_process import ReportProcess, report_process, start_ahead
+from tasks import report_process
+from tasks.report_process import EndedError, ReportProcess, start_ahead, started
 from tasks.reporting import audit_dataset
 
 
@@ -33,15 +35,8 @@ def loaded() -> set[str]:
 
 @pytest.fixture
 def process():
-    with report_process() as process:
+    with started() as process:
         yield process
-
-
-def is_running(number: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
-    except OSError:
-        return False
 
 
 def wait_for(condition, seconds: float = 30) -> None:
@@ -88,7 +83,30 @@ def test_what_a_killed_process_was_asked_for_is_done_here(process, caplog):
     killing.start()
     assert process.call(time.sleep, 3) is None
     assert process.call(os.getpid) == os.getpid()
-    assert "the process that makes the report has ended (-9); it is made here" in caplog.messages
+    assert "the process that makes the report has ended: what it was asked for is done here" in caplog.messages
+
+
+def test_what_can_be_left_undone_is_not_done_here(process):
+    os.kill(process.call(os.getpid), signal.SIGKILL)
+    with pytest.raises(EndedError):
+        process.call_there(os.getpid)
+
+
+def test_where_none_can_be_started_all_is_done_here(monkeypatch, caplog):
+    def fail(*_, **__):
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(report_process.subprocess, "Popen", fail)
+    with started() as process:
+        assert process.call(os.getpid) == os.getpid()
+    assert "the process that makes the report cannot be started: Resource temporarily unavailable" in caplog.messages
+
+
+def test_what_cannot_be_sent_is_an_error_of_that_call_alone(process):
+    there = process.call(os.getpid)
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        process.call(lambda: 1)
+    assert process.call(os.getpid) == there
 
 
 def test_closing_ends_what_it_does_and_who_waits_for_it(process):
@@ -108,7 +126,7 @@ def test_closing_ends_what_it_does_and_who_waits_for_it(process):
     waiting.join(10)
     assert not waiting.is_alive()
     assert raised
-    assert not is_running(there)
+    assert not psutil.pid_exists(there)
     with pytest.raises(StoppedError):
         process.call(os.getpid)
 
@@ -124,25 +142,36 @@ def test_a_signal_that_interrupts_a_call_leaves_no_answer_for_the_next(process):
         process.call(os.getpid)
 
 
-def test_ctrl_c_in_a_terminal_does_not_reach_it(process):
-    assert process.call(os.getpgrp) != os.getpgrp()
+def test_it_has_no_terminal(process):
+    assert process.call(os.getsid, 0) == process.call(os.getpid)
 
 
-def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_is_sent_to_all_of_a_service_does_not_end_it(process, number):
+    there = process.call(os.getpid)
+    os.kill(there, number)
+    assert process.call(time.sleep, 0.3) is None
+    assert process.call(os.getpid) == there
+
+
+def test_it_ends_in_the_middle_of_what_it_does_where_the_process_that_started_it_is_killed(tmp_path):
+    begun = tmp_path / "begun"
+    there = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
     code = (
-        "import os, time; from tasks.report_process import ReportProcess\n"
-        "process = ReportProcess(); print(process.call(os.getpid), flush=True); process.call(time.sleep, 600)"
+        "import os; from tasks.report_process import ReportProcess; process = ReportProcess()\n"
+        f"print(process.call(os.getpid), flush=True); process.call(exec, {there!r})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        there = int(parent.stdout.readline())
-        assert is_running(there)
+        number = int(parent.stdout.readline())
+        wait_for(begun.exists)
+        assert psutil.pid_exists(number)
         parent.kill()
-    wait_for(lambda: not is_running(there))
+    wait_for(lambda: not psutil.pid_exists(number))
 
 
 def test_one_that_was_started_ahead_is_taken_once():
     ahead = start_ahead()
-    with report_process() as first, report_process() as second:
+    with started() as first, started() as second:
         assert first is ahead
         assert isinstance(second, ReportProcess)
         assert second is not ahead

@@ -1,5 +1,6 @@
 """The contract of a store, held by a bucket on a real server; and what only a real server can show."""
 
+import os
 import time
 import urllib.error
 import urllib.request
@@ -9,7 +10,9 @@ import pytest
 
 from bloodcell.errors import StoragePermissionError
 from bloodcell.store import open_store
+from bloodcell.store.s3 import S3Store
 from bloodcell.store.s3_client import s3_client
+from tasks.report_process import started
 from tests.store.aws import set_aws
 from tests.store.s3_contract import S3StoreContract
 
@@ -26,6 +29,13 @@ class TestS3Store(S3StoreContract):
     @pytest.fixture
     def prefix(self, s3_store):
         return s3_store.url.split("/")[3]
+
+
+def test_another_process_reads_it_with_the_credentials_of_this_one(s3_store):
+    s3_store.write("a", b"1")
+    with started() as process:
+        assert process.call(os.getpid) != os.getpid()
+        assert process.call(S3Store.read, s3_store, "a") == b"1"
 
 
 @pytest.fixture
