@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +108,8 @@ class LocalStack:
         """Kill its processes of a kind, but for some, and wait until they are gone."""
         for process in running(self.folder)[kind]:
             if process not in but:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # it has ended with the one before
+                    process.kill()
                 psutil.wait_procs([process], timeout=20)
 
 
