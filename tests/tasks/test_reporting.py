@@ -1,10 +1,10 @@
 """What a grid run asks of the process that makes its report."""
 
+import os
 import signal
 import threading
 import time
 
-import psutil
 import pytest
 
 from bloodcell import artifacts
@@ -49,12 +49,12 @@ def test_another_folder_is_another_report(store, example, tmp_path):
 
 def test_a_report_whose_process_is_killed_is_made_all_the_same(store, example, tmp_path):
     with started() as process:
-        (child,) = psutil.Process().children()
+        child = process.call(os.getpid)
 
         def kill() -> None:
             while not (tmp_path / "report").exists():
                 time.sleep(0.01)
-            child.send_signal(signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
 
         killing = threading.Thread(target=kill)
         killing.start()
