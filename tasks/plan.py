@@ -108,8 +108,8 @@ def plan(
         for training in trainings
     )
     leakage = audit(store, info, [run.row.config for run in runs])
-    if strict and (refused := objection(leakage, info.name)):
-        raise refused
+    if strict:
+        _refuse_leakage(leakage, info)
     return Plan(grid, info, runs, leakage)
 
 
@@ -130,8 +130,8 @@ def specify(
     kind_of(force=force, another_seed=another_seed)
     info = read_info(store, grid.dataset)
     specs = _specs(store, grid.rows, info)
-    if strict and (refused := objection(audit(store, info, [run.config for run in grid.runs]), info.name)):
-        raise refused
+    if strict:
+        _refuse_leakage(audit(store, info, [run.config for run in grid.runs]), info)
     return specs
 
 
@@ -165,6 +165,11 @@ def _specs(store: Store, rows: Sequence[GridRow], info: DatasetInfo) -> list[Exp
     specs = list(map(specify, rows))
     _refuse_twins(rows, specs)
     return specs
+
+
+def _refuse_leakage(leakage: Sequence[LeakageAudit], info: DatasetInfo) -> None:
+    if refused := objection(leakage, info.name):
+        raise refused
 
 
 def _refuse_twins(rows: Sequence[GridRow], specs: Sequence[ExperimentSpec]) -> None:

@@ -75,10 +75,9 @@ def report_markdown(**context: Any) -> str:
 
 def compile_templates() -> None:
     """Have every template compiled, for one who has nothing better to do."""
-    for environment, endings in ((_markdown_templates(), ["md.j2"]), (_html_templates(), ["html.j2", "css", "js"])):
-        for name in environment.list_templates():
-            if name.partition(".")[2] in endings:
-                environment.get_template(name)
+    for name in _html_templates().list_templates():
+        environment = _markdown_templates() if name.endswith(".md.j2") else _html_templates()
+        environment.get_template(name)
 
 
 @cache

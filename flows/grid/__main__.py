@@ -1,7 +1,7 @@
 """The command `python -m flows.grid`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -93,13 +93,7 @@ def main(
         except BloodcellError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-        if settings.runner == "process":
-            # Beside the imports of the flow: some of TensorFlow's are over by the time it plans.
-            ahead = partial(_warm_up, settings, store, specs, config.seeds, anew=force or nightly is not None)
-            Thread(target=ahead, name="warm up", daemon=True).start()
-        with lasting():
-            from flows.grid.launch import launch
-
+        launch = _import_flow(settings, store, specs, config.seeds, anew=force or nightly is not None)
     sys.exit(
         launch(
             store,
@@ -113,6 +107,18 @@ def main(
             strict=strict,
         )
     )
+
+
+def _import_flow(
+    settings: Settings, store: Store, specs: Sequence[ExperimentSpec], seeds: int, *, anew: bool
+) -> Callable[..., int]:
+    """Import Prefect and the flow, and beside them TensorFlow: some of it is over by the time the flow plans."""
+    if settings.runner == "process":
+        ahead = partial(_warm_up, settings, store, specs, seeds, anew=anew)
+        Thread(target=ahead, name="warm up", daemon=True).start()
+    with lasting():
+        from flows.grid.launch import launch
+    return launch
 
 
 def _warm_up(settings: Settings, store: Store, specs: Sequence[ExperimentSpec], seeds: int, *, anew: bool) -> None:
