@@ -148,32 +148,33 @@ def figures(costs: Mapping[int, Costs]) -> list[Figure]:
     ]
     few, many = min(costs), max(costs)
     if few < many:
-        before, after = costs[few].fan_out, costs[many].fan_out
-        found += [
-            Figure(
-                key="fan-out-growth",
-                text=f"time an experiment at {many} over that at {few}",
-                value=after.seconds / many / (before.seconds / few),
-                unit="x",
-            ),
-            Figure(
-                key="fan-out-memory",
-                text=f"memory that an experiment adds to the fan-out, from {few} to {many}",
-                value=(after.memory - before.memory) / (many - few) / 1e3,
-                unit="kB",
-            ),
-            Figure(
-                key="report-memory",
-                text=f"memory that a row adds to the report, from {few} to {many}",
-                value=(costs[many].report.memory - costs[few].report.memory) / (many - few) / 1e3,
-                unit="kB",
-            ),
-        ]
+        before, after = costs[few], costs[many]
+        found += growth("fan-out", "an experiment", {few: before.fan_out, many: after.fan_out})
+        found += growth("report", "a row", {few: before.report, many: after.report})
     return found
 
 
+def growth(name: str, one: str, costs: Mapping[int, Cost]) -> list[Figure]:
+    """How the time and memory of a step grow from few experiments to many."""
+    (few, before), (many, after) = costs.items()
+    return [
+        Figure(
+            key=f"{name}-growth",
+            text=f"{name}: time of {one} at {many} over that at {few}",
+            value=after.seconds / many / (before.seconds / few),
+            unit="x",
+        ),
+        Figure(
+            key=f"{name}-memory",
+            text=f"{name}: memory that {one} adds, from {few} to {many}",
+            value=(after.memory - before.memory) / (many - few) / 1e3,
+            unit="kB",
+        ),
+    ]
+
+
 @click.command(help=__doc__)
-@click.option("--size", "sizes", multiple=True, type=int, default=(50, 100, 200, 400), show_default=True)
+@click.option("--size", "sizes", multiple=True, type=int, default=(50, 100, 200), show_default=True)
 @click.option("--plot", "picture", type=click.Path(path_type=Path), default=PLOT, help="Where the plot goes.")
 @options.results
 def main(sizes: tuple[int, ...], picture: Path, folder: Path) -> None:

@@ -112,10 +112,10 @@ def compare_accuracy(
 
 @click.command(help=__doc__)
 @options.data
-@click.option("--model", "models", multiple=True, default=("MobileNet:128:0.25", "MobileNet:128", "ResNet50:139"))
+@click.option("--model", "models", multiple=True, default=("MobileNet:128:0.25", "MobileNet:128"))
 @click.option("--precision", "mixed", multiple=True, type=click.Choice(MIXED), default=MIXED, show_default=True)
 @click.option("--batch-size", default=32, show_default=True)
-@click.option("--rounds", default=5, show_default=True, help="Turns of each precision.")
+@click.option("--rounds", default=3, show_default=True, help="Turns of each precision.")
 @click.option("--steps", default=4, show_default=True, help="Training steps a turn.")
 @click.option("--count", default=2000, show_default=True, help="Images of the trainings.")
 @click.option("--side", default=48, show_default=True, help="Of these images, in pixels.")

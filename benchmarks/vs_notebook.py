@@ -150,7 +150,7 @@ def _rows(rounds: list[Round]) -> list[Row]:
 @click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
 @click.option("--batch-size", default=16, show_default=True)
 @click.option("--epochs", default=3, show_default=True)
-@click.option("--seeds", default=3, show_default=True, help="Rounds, each with a seed of its own.")
+@click.option("--seeds", default=2, show_default=True, help="Rounds, each with a seed of its own.")
 @click.option("--row", "names", multiple=True, default=tuple(notebook.ROWS), help="One of the seven; all otherwise.")
 @click.option("--slots", default="auto", show_default=True, help="BLOODCELL_SLOTS of our side.")
 @options.results

@@ -38,13 +38,14 @@ Begun = Literal["night", "forced"]
 class ExperimentSpec(Frozen):
     """What an experiment is given: the object experiments/<key>/config.json.
 
-    `code_version` is the hash of the modules that decide what a training computes.
+    `code_version` is the hash of the modules that decide what a training computes, and of TensorFlow's and Keras's
+    releases.
     """
 
     config: ExperimentConfig
     dataset: str = Field(description="Name of the dataset.")
     dataset_version: str = Field(description="Hash of its manifest.")
-    code_version: str = Field(description="Hash of the training-side modules.")
+    code_version: str = Field(description="Hash of the training-side modules, TensorFlow's and Keras's release.")
     repeat: int = Field(0, ge=0, description="How often it was forced to train anew before.")
 
     @model_validator(mode="after")

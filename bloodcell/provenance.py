@@ -26,6 +26,9 @@ TRAINING_SIDE = (
 )
 """Modules that decide what a training computes; a change in any other retrains nothing."""
 
+_COMPUTING = (("tensorflow", "tensorflow-cpu"), ("keras",))
+"""Packages that compute it, each by all of its names."""
+
 _CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "requirements-*.txt")
 """What of a checkout runs: a grid file that a user put beside it changes no code."""
 
@@ -34,11 +37,18 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit
 
 @cache
 def code_version() -> str:
-    """Hash of the training-side modules: 12 hex digits, the same on every Python and operating system."""
+    """Hash of the training-side modules and of the releases of TensorFlow and Keras, as 2.21, that they compute with.
+
+    It is the same on every Python and operating system, of 12 hex digits. It is read once in a process, which computes
+    with the modules that it imported, whatever becomes of the files.
+    """
     package = resources.files("bloodcell")
     digest = hashlib.sha256()
     for name in TRAINING_SIDE:
         digest.update(f"{name}\0{package.joinpath(name).read_text(encoding='utf-8')}\0".encode())
+    for names in _COMPUTING:
+        version = next(filter(None, map(_version, names)), "none")
+        digest.update(f"{names[0]}\0{'.'.join(version.split('.')[:2])}\0".encode())
     return digest.hexdigest()[:12]
 
 

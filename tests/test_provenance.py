@@ -120,6 +120,22 @@ def test_code_version_follows_the_training_side_alone(copy):
     assert version() != first
 
 
+@pytest.mark.parametrize(
+    ("packages", "is_the_same"),
+    [
+        ({"tensorflow": "2.21.0", "keras": "3.15.1"}, True),  # a GPU's, under another name
+        ({"tensorflow-cpu": "2.21.3", "keras": "3.15.9"}, True),
+        ({"tensorflow-cpu": "2.22.0", "keras": "3.15.1"}, False),
+        ({"tensorflow-cpu": "2.21.0", "keras": "3.16.0"}, False),
+    ],
+)
+def test_code_version_follows_the_releases_that_compute(monkeypatch, packages, is_the_same):
+    monkeypatch.setattr(provenance, "_version", {"tensorflow-cpu": "2.21.0", "keras": "3.15.1"}.get)
+    first = version()
+    monkeypatch.setattr(provenance, "_version", packages.get)
+    assert (version() == first) == is_the_same
+
+
 def test_environment_names_what_computed(monkeypatch):
     found = provenance.environment(device="CPU", threads=2)
     assert found["packages"]["keras"]

@@ -14,8 +14,10 @@ def fork_server(descriptor: int) -> None:
     from bloodcell.fork_server import Server
     from bloodcell.keras_import import import_keras
     from bloodcell.lasting import lasting
+    from bloodcell.provenance import code_version
 
     server = Server(socket.socket(fileno=descriptor))
+    code_version()  # of what is about to be imported: a file that changes later is not what a fork computes with
     try:
         with lasting():
             import_keras()

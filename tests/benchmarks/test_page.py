@@ -70,3 +70,13 @@ def test_no_two_committed_figures_share_a_key():
 def test_a_benchmark_takes_the_options_that_it_is_given(name):
     script = import_module(f"benchmarks.{name}")
     assert {*BENCHMARKS[name], "folder"} <= {option.name for option in script.main.params}
+
+
+@pytest.mark.parametrize("result", read_results(RESULTS), ids=lambda result: result.benchmark)
+def test_committed_figures_were_measured_as_make_bench_measures(result):
+    script = import_module(f"benchmarks.{result.benchmark}")
+    defaults = {option.name: option.default for option in script.main.params if not callable(option.default)}
+    common = defaults.keys() & result.settings.keys() - {"data", "weights"}
+    given = {name: [*default] if isinstance(default := defaults[name], tuple) else default for name in common}
+    assert common
+    assert given == {name: result.settings[name] for name in common}

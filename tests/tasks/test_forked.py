@@ -1,6 +1,7 @@
 """Processes of a real fork server, which has imported TensorFlow."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+import bloodcell
 from bloodcell import artifacts, fork_server
 from bloodcell.errors import StoppedError
 from bloodcell.fork_server import LARGEST_REQUEST, request
@@ -55,6 +57,21 @@ def test_an_experiment_of_a_fork_has_the_figures_of_one_of_a_fresh_interpreter(s
     assert figures[0] == figures[1]
     assert forked.metrics == fresh.metrics
     assert forked.files["predictions.parquet"] == fresh.files["predictions.parquet"]
+
+
+def test_a_file_that_changes_later_is_not_the_code_of_a_fork(environment, store, spec, tmp_path, monkeypatch):
+    """Whoever edits while a grid runs does not have its later rows refused: they compute with what was imported."""
+    package = tmp_path / "bloodcell"
+    shutil.copytree(Path(bloodcell.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)  # from where `python -m` imports first
+    server = ForkServer(_FIXED | {"PYTHONPATH": str(tmp_path)})
+    server.wait(60)
+    with (package / "model.py").open("a") as file:
+        file.write("# a thought\n")
+    with started(server, environment, spec.key) as child:
+        lines = list(child.stdout)
+    assert child.returncode == 0, lines
+    assert artifacts.is_done(store, spec.key)
 
 
 def test_an_error_has_its_exit_code_and_is_printed(server, environment):

@@ -13,7 +13,7 @@ from bloodcell.artifacts import ExperimentSpec
 from bloodcell.errors import BloodcellError, ConfigError, DataError, StoppedError, TransientError
 from bloodcell.events import Done, Epoch, Event, Failure
 from bloodcell.provenance import code_version
-from tasks.runners import Exit, ProcessRunner, process
+from tasks.runners import Exit, GridRunId, ProcessRunner, open_runner, process
 from tasks.runners.base import error_of
 
 
@@ -33,6 +33,12 @@ def run(settings) -> tuple[Exit, list, list[str]]:
     events, lines = [], []
     ended = ProcessRunner(settings).run("key", "row", events.append, lines.append)
     return ended, events, lines
+
+
+def test_gpus_are_not_leased_to_processes(settings):
+    with pytest.raises(ConfigError, match="BLOODCELL_GPUS is 0,1 and the runner is process") as refused:
+        open_runner(settings.model_copy(update={"gpus": ("0", "1")}), GridRunId("mine", "run", "flow"))
+    assert "BLOODCELL_RUNNER=docker" in refused.value.remedy
 
 
 def test_a_real_experiment(store, settings, spec):
