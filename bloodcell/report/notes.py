@@ -138,5 +138,6 @@ def train_figures(rows: Sequence[Row]) -> str:
     on = "" if not any(drops) else ", with dropout on" if all(drops) else ", with dropout on where a row has any"
     return (
         f"Train figures in the tables are measured after training{off}. The curves' training line is measured during "
-        f"each epoch, while the weights still change{on}, and so usually looks worse."
+        f"each epoch, while the weights still change{on}, and so usually looks worse; after few epochs it may look "
+        "better, as it normalises by each batch and the tables by moving statistics, which lag behind."
     )

@@ -76,7 +76,7 @@ def curves(histories: Sequence[Sequence[EpochRecord]], title: str) -> bytes:
             axes.set_xticks(epochs)
     if len(histories) > 1:
         loss.plot([], [], color=SOFT, linewidth=0.6, label="one training (thick: their mean)")
-    loss.set_ylim(bottom=0)
+    loss.set_ylim(0, 1.05 * loss.get_ylim()[1])  # room above the highest point, which may be the only one
     low, high = accuracy.get_ylim()
     widened = max(0.0, _LEAST_ACCURACY_SPAN - (high - low)) / 2
     accuracy.set_ylim(low - widened, high + widened)

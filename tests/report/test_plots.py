@@ -44,6 +44,15 @@ def test_one_epoch_is_drawn(epochs):
     assert shows(plots.curves([epochs[:1]], "t"), TRAIN)
 
 
+def test_there_is_room_around_each_point_where_there_is_but_one(epochs, drawn):
+    only = epochs[0].model_copy(update={"loss": 1.387, "val_loss": 1.392})
+    plots.curves([[only]], "t")
+    for axes in drawn[0].axes:
+        low, high = axes.get_ylim()
+        for line in axes.lines:
+            assert all(low + 0.04 * (high - low) < y < high - 0.04 * (high - low) for y in line.get_ydata())
+
+
 def test_free_text_is_not_read_as_mathematics(epochs, drawn):
     """`$\\frac{$` is an error where mathematics is read, and `$a$` loses its signs."""
     plots.curves([epochs], "$a$ $\\frac{$")
