@@ -148,9 +148,8 @@ def figures(costs: Mapping[int, Costs]) -> list[Figure]:
     ]
     few, many = min(costs), max(costs)
     if few < many:
-        before, after = costs[few], costs[many]
-        found += growth("fan-out", "an experiment", {few: before.fan_out, many: after.fan_out})
-        found += growth("report", "a row", {few: before.report, many: after.report})
+        found += growth("fan-out", "an experiment", {size: costs[size].fan_out for size in (few, many)})
+        found += growth("report", "a row", {size: costs[size].report for size in (few, many)})
     return found
 
 

@@ -90,7 +90,7 @@ class Calibration:
         last = known[-1] if known else _guess(jobs[0])
         cost_seconds = left * (last.startup_seconds + MEASURED_SECONDS)
         if not is_worth_measuring(jobs, last, cost_seconds):
-            self.log(f"{shape}: {packed(slots, threads)}, is not measured: too little is to be trained")
+            self.log(f"{shape}: not measured with {packed(slots, threads)}, as too little is to be trained")
             return False
         if not fits(slots, last.memory, self.available):
             held, free = last.memory / 2**30, self.available / 2**30

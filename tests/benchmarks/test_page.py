@@ -76,7 +76,7 @@ def test_a_benchmark_takes_the_options_that_it_is_given(name):
 def test_committed_figures_were_measured_as_make_bench_measures(result):
     script = import_module(f"benchmarks.{result.benchmark}")
     defaults = {option.name: option.default for option in script.main.params if not callable(option.default)}
-    common = defaults.keys() & result.settings.keys() - {"data", "weights"}
+    common = defaults.keys() & result.settings.keys() - {"weights"}  # which make bench is given
     given = {name: [*default] if isinstance(default := defaults[name], tuple) else default for name in common}
     assert common
     assert given == {name: result.settings[name] for name in common}
