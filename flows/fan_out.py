@@ -42,9 +42,8 @@ def fan_out(
         on_row: Called with all of a row's outcomes once its last experiment has ended, while those of others run.
 
     Returns:
-        Row after row, as the grid has them and a report shows them, each with its seeds in order.
+        Row after row, each with its seeds in order.
     """
-    places = {row.name: place for place, row in enumerate(planned.grid.rows)}
     done = [run for run in planned.runs if run.done]
     to_run = [run for run in planned.runs if not run.done]
     with ThreadPoolExecutor(AT_ONCE) as readers:
@@ -75,7 +74,7 @@ def fan_out(
             runner.stop()
             aside.shutdown(wait=False, cancel_futures=True)
             raise
-    return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
+    return planned.in_order(outcomes)
 
 
 def _attempt(warn: Callable[..., None], act: Callable[[], None]) -> None:
@@ -94,7 +93,7 @@ def outcome_of_done(store: Store, log: Callable[..., None], planned: PlannedRun)
     except BloodcellError as error:
         log("%s: %s", planned.name, error)
         return _failed(planned, error)
-    return _outcome(planned, status="trained" if planned.resumed else "reused")
+    return planned.outcome()
 
 
 def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
@@ -102,19 +101,14 @@ def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
     future.wait()
     state = future.state
     if state.is_completed():
-        return _outcome(planned, status="trained")
+        return planned.outcome(status="trained")
     error = state.result(raise_on_failure=False)
     if isinstance(error, BloodcellError):
         return _failed(planned, error)
     reason = state.message or str(state.name)
-    return _outcome(planned, status="failed", reason=reason, exit_code=BloodcellError.exit_code)
+    return planned.outcome(status="failed", reason=reason, exit_code=BloodcellError.exit_code)
 
 
 def _failed(planned: PlannedRun, error: BloodcellError) -> RowOutcome:
     reason = f"{error.problem}. Remedy: {error.remedy}"
-    return _outcome(planned, status="failed", reason=reason, exit_code=error.exit_code)
-
-
-def _outcome(planned: PlannedRun, **what: Any) -> RowOutcome:
-    row = planned.row
-    return RowOutcome(name=row.name, key=planned.spec.key, config=planned.spec.config, changed=row.changed, **what)
+    return planned.outcome(status="failed", reason=reason, exit_code=error.exit_code)

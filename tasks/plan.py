@@ -1,11 +1,11 @@
 """Decide which experiments a grid needs. Nothing is written here, and no Prefect is loaded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
-from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit
+from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit, RowOutcome
 from bloodcell.config import ExperimentConfig, GridConfig, GridRow
 from bloodcell.data.dataset import DatasetInfo, read_info
 from bloodcell.data.leakage import objection
@@ -43,6 +43,15 @@ class PlannedRun:
         """What happens to it."""
         return "resume" if self.resumed else "reuse" if self.done else "train"
 
+    def outcome(self, **what: Any) -> RowOutcome:
+        """What became of it.
+
+        Args:
+            **what: The fields of RowOutcome that the plan does not know; where it has a result that can be read, none.
+        """
+        known = {"name": self.row.name, "key": self.spec.key, "config": self.spec.config, "changed": self.row.changed}
+        return RowOutcome(**{"status": "trained" if self.resumed else "reused"} | known | what)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -57,6 +66,11 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     leakage: tuple[LeakageAudit, ...]
     restart: bool = False
+
+    def in_order(self, outcomes: Iterable[RowOutcome]) -> tuple[RowOutcome, ...]:
+        """Row after row, as the grid has them and a report shows them, each with its seeds in order."""
+        places = {row.name: place for place, row in enumerate(self.grid.rows)}
+        return tuple(sorted(outcomes, key=lambda outcome: (places[outcome.name], outcome.config.seed)))
 
 
 def plan(

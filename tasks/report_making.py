@@ -9,26 +9,28 @@ from bloodcell.data.dataset import DatasetInfo
 from bloodcell.data.leakage import warning
 from bloodcell.history import earlier_trainings
 from bloodcell.report.building import build_report
-from bloodcell.report.comparisons import compare
 from bloodcell.report.drawings import LastDrawings
 from bloodcell.report.folder import Folder
 from bloodcell.report.headline import result_of
 from bloodcell.report.nights import judge, trained_in
-from bloodcell.report.reading import read_results, read_rows
+from bloodcell.report.reading import Reading
 from bloodcell.report.rendering import escape
-from bloodcell.report.rows import Row, finished
+from bloodcell.report.rows import Row
 from bloodcell.store import Store
 from tasks import prefect_artifacts
 from tasks.reporting import MadeReport, Shown
 
 
-def make(store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: LastDrawings) -> MadeReport:
-    """Read the results there are, judge a night by those before it, and make the report.
+def make(
+    store: Store, run: GridRun, info: DatasetInfo, reading: Reading, *, folder: Path, last: LastDrawings
+) -> MadeReport:
+    """Judge a night by those before it, and make the report.
 
     Args:
         store: Where results are.
         run: The grid run.
         info: The dataset it ran on.
+        reading: What its trainings left there.
         folder: Made for the report.
         last: Charts that are drawn already.
 
@@ -36,11 +38,9 @@ def make(store: Store, run: GridRun, info: DatasetInfo, folder: Path, last: Last
         DataError: What the store holds of a result cannot be read.
         StorageError: The folder cannot be written, or there is no space.
     """
-    results = read_results(store, run)
-    rows = read_rows(store, run, info, results)
-    compared = compare(finished(rows))
+    rows, compared = reading.rows, reading.compared
     earlier = earlier_trainings(store, run) if run.nightly else {}
-    run = run.model_copy(update={"verdicts": judge(trained_in(run, results), earlier)}) if run.nightly else run
+    run = run.model_copy(update={"verdicts": judge(trained_in(run, reading.results), earlier)}) if run.nightly else run
     files = build_report(run, info, rows, compared, earlier, folder=folder, last=last)
     result = result_of(rows, info, compared)
     shown: Shown | str

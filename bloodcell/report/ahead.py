@@ -20,7 +20,7 @@ def draw_ahead(store: Store, run: GridRun, info: DatasetInfo, last: LastDrawings
     Raises:
         BloodcellError: A result cannot be read.
     """
-    rows = read_rows(store, run, info, read_results(store, run))
+    rows = read_rows(store, run.rows, info, read_results(store, run.rows))
     for drawing in row_drawings(rows, note_of(info)).values():
         known = last.read(drawing.digest)
         last.since[drawing.digest] = drawing.draw(*drawing.arguments) if known is None else known

@@ -5,19 +5,21 @@ pictures of one training of a row, so those of the others stay in the store.
 """
 
 import io
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentResult, GridRun
+from bloodcell.artifacts import ExperimentResult, RowOutcome
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.evaluation import probability_column
 from bloodcell.report.cells import CellCounts, cell_counts
+from bloodcell.report.comparisons import Comparisons, compare
 from bloodcell.report.diagnostics import ERRORS, GRADCAM, Diagnostics, read_diagnostics
-from bloodcell.report.rows import Row, rows_of
+from bloodcell.report.rows import Row, finished, rows_of
 from bloodcell.store import Store
 
 _AT_ONCE = 4
@@ -26,46 +28,78 @@ _SPLITS = ("test", "seen")
 """The images of training and validation, three quarters of all, are in no figure that is made here."""
 
 
-def read_results(store: Store, run: GridRun) -> dict[str, ExperimentResult]:
-    """The results of a run's trainings by key, but for those that failed.
+@dataclass(frozen=True)
+class Reading:
+    """What hangs on the trainings of a run alone.
+
+    Attributes:
+        results: By key, of the trainings that did not fail.
+        rows: The run's rows.
+        compared: Those that have a result with one another.
+    """
+
+    results: Mapping[str, ExperimentResult]
+    rows: tuple[Row, ...]
+    compared: Comparisons
+
+
+def read(store: Store, outcomes: Sequence[RowOutcome], info: DatasetInfo) -> Reading:
+    """Read what a run's trainings left in the store, and compare its rows.
+
+    Args:
+        store: Where it is.
+        outcomes: What became of the trainings.
+        info: The dataset it ran on.
+
+    Raises:
+        ObjectNotFoundError: A training that did not fail has no result, or a file that one names is gone.
+        CorruptObjectError: Its bytes are not those that the result records.
+    """
+    results = read_results(store, outcomes)
+    rows = read_rows(store, outcomes, info, results)
+    return Reading(results, rows, compare(finished(rows)))
+
+
+def read_results(store: Store, outcomes: Sequence[RowOutcome]) -> dict[str, ExperimentResult]:
+    """The results of trainings by key, but for those that failed.
 
     Raises:
         ObjectNotFoundError: One that did not fail has none.
     """
-    keys = [row.key for row in run.rows if row.status != "failed"]
+    keys = [outcome.key for outcome in outcomes if outcome.status != "failed"]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip(keys, pool.map(partial(artifacts.read_result, store), keys), strict=True))
 
 
 def read_rows(
-    store: Store, run: GridRun, info: DatasetInfo, results: Mapping[str, ExperimentResult]
+    store: Store, outcomes: Sequence[RowOutcome], info: DatasetInfo, results: Mapping[str, ExperimentResult]
 ) -> tuple[Row, ...]:
-    """The run's rows with what their trainings left in the store.
+    """Rows with what their trainings left in the store.
 
     Args:
         store: Where it is.
-        run: The grid run.
-        info: The dataset it ran on.
+        outcomes: What became of the trainings.
+        info: The dataset they ran on.
         results: As from `read_results`.
 
     Raises:
         ObjectNotFoundError: A file that a result names is gone.
         CorruptObjectError: Its bytes are not those that the result records.
     """
-    pictured = _pictured(run, results)
+    pictured = _pictured(outcomes, results)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         read = dict(zip(results, pool.map(partial(_read_run, store, pictured), results.values()), strict=True))
     cells = {key: counts for key, (counts, _) in read.items()}
     diagnostics = {key: shown for key, (_, shown) in read.items()}
-    return rows_of(run, info, results, cells, diagnostics)
+    return rows_of(outcomes, info, results, cells, diagnostics)
 
 
-def _pictured(run: GridRun, results: Mapping[str, ExperimentResult]) -> Set[str]:
+def _pictured(outcomes: Sequence[RowOutcome], results: Mapping[str, ExperimentResult]) -> Set[str]:
     """Of each row the key of the training whose pictures are shown: the one of the lowest seed that has any."""
     first: dict[str, str] = {}
-    for row in sorted(run.rows, key=lambda row: row.config.seed):
-        if (result := results.get(row.key)) and {ERRORS, GRADCAM} & set(result.files):
-            first.setdefault(row.name, row.key)
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.config.seed):
+        if (result := results.get(outcome.key)) and {ERRORS, GRADCAM} & set(result.files):
+            first.setdefault(outcome.name, outcome.key)
     return frozenset(first.values())
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from bloodcell.artifacts import SPLITS, ExperimentResult, GridRun, RowOutcome, SplitMetrics
+from bloodcell.artifacts import SPLITS, ExperimentResult, RowOutcome, SplitMetrics
 from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.formatting import counted, listed, noun, percent, setting, setting_text
@@ -160,25 +160,25 @@ class FinishedRow(Row):
 
 
 def rows_of(
-    run: GridRun,
+    outcomes: Sequence[RowOutcome],
     info: DatasetInfo,
     results: Mapping[str, ExperimentResult],
     cells: Mapping[str, Mapping[str, CellCounts]],
     diagnostics: Mapping[str, Diagnostics] | None = None,
 ) -> tuple[Row, ...]:
-    """The run's rows in order. A failed training has no result, whatever `results` holds.
+    """A run's rows in order. A failed training has no result, whatever `results` holds.
 
     Args:
-        run: The grid run.
+        outcomes: What became of its trainings.
         info: The dataset it ran on.
         results: By key.
         cells: By key and split, of those results whose source cells are known.
         diagnostics: By key, of those results that have any.
     """
-    outcomes: dict[str, list[RowOutcome]] = {}
-    for outcome in run.rows:
-        outcomes.setdefault(outcome.name, []).append(outcome)
-    first = run.rows[0].config
+    by_row: dict[str, list[RowOutcome]] = {}
+    for outcome in outcomes:
+        by_row.setdefault(outcome.name, []).append(outcome)
+    first = outcomes[0].config
 
     def row_of(trained: list[RowOutcome]) -> Row:
         trained = sorted(trained, key=lambda outcome: outcome.config.seed)
@@ -190,7 +190,7 @@ def rows_of(
         shown = of_several([diagnostics[key] for key in keys if key in diagnostics] if diagnostics else [])
         return FinishedRow(tuple(trained), first, images, having, _cells(having, cells), shown)
 
-    return tuple(map(row_of, outcomes.values()))
+    return tuple(map(row_of, by_row.values()))
 
 
 def _cells(results: Sequence[ExperimentResult], cells: Mapping[str, Mapping[str, CellCounts]]) -> dict[str, RowCells]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -18,6 +18,9 @@ from bloodcell.settings import Settings, load_settings
 from bloodcell.store import Store, open_store
 from bloodcell.weights import identify_weights
 from flows.parameters import parse_assignment, resolve
+
+if TYPE_CHECKING:
+    from tasks.report_process import ReportProcess
 
 
 @click.command()
@@ -88,12 +91,14 @@ def main(
             from tasks.reporting import audit_dataset
 
             # The flow would tell this too, but in a traceback, and after the start of a server.
-            audit = partial(start_ahead().call, audit_dataset)
+            reports = start_ahead()
+            audit = partial(reports.call, audit_dataset)
             specs = specify(store, config, strict=strict, force=force, another_seed=nightly is not None, audit=audit)
         except BloodcellError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-        launch = _import_flow(settings, store, specs, config.seeds, anew=force or nightly is not None)
+        anew = force or nightly is not None
+        launch = _import_flow(partial(_get_ahead, settings, store, config, specs, reports, anew=anew))
     sys.exit(
         launch(
             store,
@@ -109,25 +114,32 @@ def main(
     )
 
 
-def _import_flow(
-    settings: Settings, store: Store, specs: Sequence[ExperimentSpec], seeds: int, *, anew: bool
-) -> Callable[..., int]:
-    """Import Prefect and the flow, and beside them TensorFlow: some of it is over by the time the flow plans."""
-    if settings.runner == "process":
-        ahead = partial(_warm_up, settings, store, specs, seeds, anew=anew)
-        Thread(target=ahead, name="warm up", daemon=True).start()
+def _import_flow(meanwhile: Callable[[], None]) -> Callable[..., int]:
+    """Import Prefect and the flow, which takes seconds, and do something else meanwhile."""
+    Thread(target=meanwhile, name="ahead", daemon=True).start()
     with lasting():
         from flows.grid.launch import launch
     return launch
 
 
-def _warm_up(settings: Settings, store: Store, specs: Sequence[ExperimentSpec], seeds: int, *, anew: bool) -> None:
-    """Have TensorFlow imported, if processes of this machine will train something."""
+def _get_ahead(
+    settings: Settings,
+    store: Store,
+    config: GridConfig,
+    specs: Sequence[ExperimentSpec],
+    reports: "ReportProcess",
+    *,
+    anew: bool,
+) -> None:
+    """Have TensorFlow imported where processes of this machine will train, and results read where nothing will."""
+    from tasks.reporting import read_ahead
     from tasks.runners.process import FORKS, warm_up
     from tasks.trainings import lacks_a_result
 
-    with suppress(BloodcellError, OSError):  # the flow will meet it, and say so
-        if FORKS and (anew or lacks_a_result(store, specs, seeds)):
+    with suppress(Exception):  # whatever it is, the flow will meet it, and say so
+        if not (anew or lacks_a_result(store, specs, config.seeds)):
+            reports.call_there(read_ahead, store, config)
+        elif settings.runner == "process" and FORKS:
             warm_up(settings)
 
 

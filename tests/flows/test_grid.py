@@ -40,7 +40,7 @@ from tasks.packing import pack
 from tasks.plan import plan
 from tasks.report_process import ReportProcess
 from tasks.report_process import started as own_report_process
-from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report
+from tasks.reporting import audit_dataset, draw, get_ready_to_draw, make_report, read_ahead
 from tasks.runners import Exit, ProcessRunner
 
 
@@ -219,7 +219,7 @@ def test_tensorflow_is_imported_ahead_where_a_process_will_train(
 
     def launched(*_, **__) -> int:
         for thread in threading.enumerate():
-            if thread.name == "warm up":
+            if thread.name == "ahead":
                 thread.join()
         return 0
 
@@ -228,6 +228,26 @@ def test_tensorflow_is_imported_ahead_where_a_process_will_train(
     assert ended.exit_code == 0, ended.output
     assert [each.store for each in warmed] == [settings.store] * warms
     assert raised == []
+
+
+def test_a_report_is_read_ahead_where_nothing_is_to_be_trained(store, settings, coloured, grid_file, monkeypatch):
+    path, asked, call = grid_file(a={}, b={"dense_units": 16}), [], ReportProcess.call_there
+    assert grid_flow(grid=path, return_state=True).is_completed()
+    shown = latest_run(store).run_id
+    monkeypatch.setattr(report_process, "started", own_report_process)
+
+    def noting(process, function, *arguments):
+        asked.append(function)
+        return call(process, function, *arguments)
+
+    monkeypatch.setattr(ReportProcess, "call_there", noting)
+    ended = CliRunner().invoke(main, ["--grid", path])
+    assert ended.exit_code == 0, ended.output
+    assert asked == [read_ahead, audit_dataset, make_report]
+    run = latest_run(store)
+    assert run.run_id != shown
+    assert statuses(store) == {"a": "reused", "b": "reused"}
+    assert run.leakage
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_anything_is_planned(store, settings, coloured, grid_file):

@@ -79,7 +79,7 @@ class Example:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return rows_of(self.run, self.info, self.results, self.cells, self.diagnostics)
+        return rows_of(self.run.rows, self.info, self.results, self.cells, self.diagnostics)
 
     @cached_property
     def files(self) -> dict[str, bytes]:

@@ -67,9 +67,9 @@ def store(tmp_path, example):
 
 
 def test_rows_are_read_with_their_cells_and_their_calibration(store, example):
-    results = read_results(store, example.run)
+    results = read_results(store, example.run.rows)
     assert list(results) == list(example.results)
-    rows = read_rows(store, example.run, example.info, results)
+    rows = read_rows(store, example.run.rows, example.info, results)
     for row, numbers in zip(rows, ((0, 1, 3), (2, 4)), strict=True):
         tables = [predictions(number) for number in numbers]
         for split in ("test", "seen"):
@@ -81,7 +81,7 @@ def test_rows_are_read_with_their_cells_and_their_calibration(store, example):
 
 
 def test_of_the_pictures_only_those_that_are_shown_are_read(store, example):
-    rows = read_rows(store, example.run, example.info, read_results(store, example.run))
+    rows = read_rows(store, example.run.rows, example.info, read_results(store, example.run.rows))
     assert [row.diagnostics.seed for row in rows] == [1, 1]
     assert not any(name.endswith(".jpg") for name in store.names)  # before they are asked for
     assert [row.diagnostics.read_errors() for row in rows] == [b"plots/errors.jpg of seed 1"] * 2
@@ -89,7 +89,7 @@ def test_of_the_pictures_only_those_that_are_shown_are_read(store, example):
 
 def test_what_a_result_does_not_name_is_none(store, example):
     bare = {key: result.model_copy(update={"files": {}}) for key, result in example.results.items()}
-    rows = read_rows(store, example.run, example.info, bare)
+    rows = read_rows(store, example.run.rows, example.info, bare)
     assert [(row.cells, row.diagnostics.calibration, row.diagnostics.read_gradcam) for row in rows] == [
         ({}, None, None)
     ] * 2
@@ -97,14 +97,16 @@ def test_what_a_result_does_not_name_is_none(store, example):
 
 def test_a_run_without_any_result_is_read(store, make, grid):
     failed = make(grid, {"a": "x", "b": "x"})
-    assert [row.name for row in read_rows(store, failed.run, failed.info, read_results(store, failed.run))] == [
+    assert [
+        row.name for row in read_rows(store, failed.run.rows, failed.info, read_results(store, failed.run.rows))
+    ] == [
         "a",
         "b",
     ]
 
 
 def test_predictions_that_are_not_the_results_are_refused(store, example):
-    results = read_results(store, example.run)
+    results = read_results(store, example.run.rows)
     store.write(artifacts.experiment(next(iter(results)), "predictions.parquet"), b"another's")
     with pytest.raises(CorruptObjectError, match=r"predictions\.parquet .* does not have the SHA-256"):
-        read_rows(store, example.run, example.info, results)
+        read_rows(store, example.run.rows, example.info, results)

@@ -39,7 +39,7 @@ def example():
 
 
 def rows(example):
-    return rows_of(example.run, example.info, example.results, example.cells)
+    return rows_of(example.run.rows, example.info, example.results, example.cells)
 
 
 def test_a_key_is_one_that_prefect_accepts():
