@@ -12,8 +12,8 @@
 #                [STRICT=1] refuses to test or validate on images with a sibling in training
 #                [PLAN=1] only shows what would be trained, and why, of the set that is in the store; DATA is not needed
 #   make bench [DATA=<zip or folder>] [WEIGHTS=<folder of MobileNet's weights>]
-#                                      every performance figure, and docs/performance.md; over two hours on two cores. Without DATA
-#                                      on synthetic images, without WEIGHTS from random ones, which the page says
+#                                      every performance figure, and docs/performance.md; over two and a half hours on two cores.
+#                                      Without DATA on synthetic images, without WEIGHTS from random ones, which the page says
 #   make chaos [KILLS=30] [SEED=0]     a grid whose experiments, flow runs, worker, Prefect server and S3 server are killed at
 #                                      random, and which must end as if they had not been; half an hour on two cores
 #   make fuzz [SECONDS=60]             bytes that coverage leads, for what reads archives, images, grids, manifests, events;

@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "precision": (),
     "input_limit": ("data",),
     "vs_notebook": ("data", "weights"),
+    "notebook_accuracy": ("data", "weights"),
     "ingest": ("data",),
     "dataset_scale": (),
     "fan_out": (),

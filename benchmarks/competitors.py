@@ -26,6 +26,7 @@ class Trainings:
         rows: Of the grid.
         side: Of the images, in pixels.
         weights: File of the backbone's weights; None for random ones.
+        times: So many times the study's learning rate has each row.
     """
 
     rows: tuple[str, ...]
@@ -34,6 +35,7 @@ class Trainings:
     batch_size: int
     epochs: int
     weights: Path | None
+    times: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path, *, on
     """
     command = ["-m", "benchmarks.notebook", str(images), "--out", str(out), "--seed", str(seed)]
     command += ["--width", str(trainings.width), "--side", str(trainings.side), "--epochs", str(trainings.epochs)]
-    command += ["--batch-size", str(trainings.batch_size)]
+    command += ["--batch-size", str(trainings.batch_size), "--times", str(trainings.times)]
     command += ["--weights", str(trainings.weights)] if trainings.weights else []
     command += [part for row in trainings.rows for part in ("--row", row)]
     as_it_comes = {name: value for name, value in os.environ.items() if name != _ONEDNN}
@@ -102,7 +104,7 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
         "seed": seed,
         "weights": trainings.weights or "none",
     }
-    command = ["-m", "flows.grid", "--grid", _grid(trainings.rows, home), "--dataset", DATASET]
+    command = ["-m", "flows.grid", "--grid", _grid(trainings, home), "--dataset", DATASET]
     command += [part for field, value in settings.items() for part in ("--set", f"{field}={value}")]
     push = run_command(["-m", "bloodcell", "data", "push", str(images), "--name", DATASET], environment)
     grid = run_command(command, environment)
@@ -116,13 +118,15 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
     )
 
 
-def _grid(rows: tuple[str, ...], folder: Path) -> str:
-    """The shipped grid, or a file with some of its rows."""
+def _grid(trainings: Trainings, folder: Path) -> str:
+    """The shipped grid, or a file with some of its rows, or with other learning rates."""
     shipped = load_grid(GRID)
     experiments = shipped.experiments or {}
-    if rows == tuple(experiments):
+    if trainings.rows == tuple(experiments) and trainings.times == 1:
         return GRID
-    some: GridConfig = shipped.model_copy(update={"experiments": {row: experiments[row] for row in rows}})
+    rates = {row.name: row.config.learning_rate * trainings.times for row in shipped.rows}
+    rows = {row: experiments[row] | {"learning_rate": rates[row]} for row in trainings.rows}
+    some: GridConfig = shipped.model_copy(update={"experiments": rows})
     path = folder / "some.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(some.model_dump_json(exclude_none=True))  # JSON is YAML

@@ -98,6 +98,7 @@ def draw(history: Mapping[str, list[float]], title: str, path: Path) -> None:
 @click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
 @click.option("--batch-size", default=16, show_default=True)
 @click.option("--epochs", default=3, show_default=True)
+@click.option("--times", default=1.0, show_default=True, help="So many times its learning rate has each row.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--row", "names", multiple=True, default=tuple(ROWS), help="One of the seven; all of them otherwise.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the curves and figures.json.")
@@ -109,6 +110,7 @@ def main(
     side: int,
     batch_size: int,
     epochs: int,
+    times: float,
     seed: int,
     names: tuple[str, ...],
     out: Path,
@@ -123,7 +125,8 @@ def main(
     for name in names:
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
-        model = build(ROWS[name], classes, side, width, weights)
+        row = ROWS[name] | {"learning_rate": times * ROWS[name]["learning_rate"]}
+        model = build(row, classes, side, width, weights)
         started = time.perf_counter()
         history = model.fit(train, validation_data=validation, epochs=epochs, verbose=0).history
         seconds = time.perf_counter() - started

@@ -20,6 +20,7 @@ _VERDICTS = {True: "met", False: "**not met**", None: ""}
 
 _ORDER = (
     "vs_notebook",
+    "notebook_accuracy",
     "throughput",
     "precision",
     "input_limit",

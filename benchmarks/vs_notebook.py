@@ -12,7 +12,8 @@ Each round has a seed of its own, and an empty store and cache; the sides change
 The first round is a machine's first: it calibrates how many experiments share the cores, and makes Prefect's database.
 Later rounds remember both. Accuracy is on the images of TEST. Its difference is a mean over pairs of trainings, of one
 row and one seed each, with a 95% interval. Pairs of a seed share their split, so that the interval is rather too
-narrow: one that is below zero is taken for an accuracy that is lower beyond seed noise.
+narrow: one that is below zero is taken for an accuracy that is lower beyond seed noise. `notebook_accuracy` compares
+the same rows at rates at which so few epochs teach them more.
 
 How long a training waited for its next batch is what the report shows of each: of all trainings of ours, the largest
 fraction is taken.
@@ -28,8 +29,8 @@ from typing import NamedTuple
 import click
 
 from benchmarks import notebook, options
-from benchmarks.comparing import Difference
 from benchmarks.competitors import Outcome, Trainings, run_notebook, run_ours
+from benchmarks.notebook_accuracy import difference
 from benchmarks.photographs import Published, photographs, weights_file, write_split
 from benchmarks.results import Figure, Row, save
 from bloodcell.config import ExperimentConfig
@@ -98,28 +99,9 @@ def figures(rounds: list[Round], classes: int) -> tuple[list[Figure], list[str]]
             at_most=WAITED_AT_MOST,
         )
     )
-    ours = [each.ours.accuracy[row] for each in rounds for row in each.ours.accuracy]
-    theirs = [each.notebook.accuracy[row] for each in rounds for row in each.ours.accuracy]
-    notes = []
-    if len(ours) > 1:
-        change = Difference.of(ours, theirs)
-        found.append(
-            Figure(
-                key="notebook-accuracy",
-                text="test accuracy minus the notebook's, upper end of the 95% interval",
-                value=100 * change.high,
-                unit="points",
-                at_least=0.0,
-            )
-        )
-        verdict = "lower beyond seed noise" if change.high < 0 else "not lower beyond seed noise"
-        notes.append(
-            f"Test accuracy is {100 * change.mean:+.1f} points against the notebook's (95% interval "
-            f"{100 * change.low:+.1f} to {100 * change.high:+.1f}, {len(ours)} pairs): {verdict}. It is "
-            f"{100 * mean(ours):.1f}% in the mean against {100 * mean(theirs):.1f}%, where chance is "
-            f"{100 / classes:.0f}%: the nearer to that, the less this says."
-        )
-    return found, notes
+    theirs, ours = [each.notebook for each in rounds], [each.ours for each in rounds]
+    compared, notes = difference(theirs, ours, classes, key="notebook-accuracy")
+    return [*found, *compared], notes
 
 
 def _rows(rounds: list[Round]) -> list[Row]:

@@ -9,12 +9,26 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import dataset_scale, fan_out, ingest, input_limit, precision, rerun, startup, throughput, vs_notebook
+from benchmarks import (
+    competitors,
+    dataset_scale,
+    fan_out,
+    ingest,
+    input_limit,
+    notebook,
+    notebook_accuracy,
+    precision,
+    rerun,
+    startup,
+    throughput,
+    vs_notebook,
+)
 from benchmarks.photographs import Published
 from benchmarks.results import Figure, Result, read_results
 from benchmarks.throughput import BARS, Shape
 from bloodcell import training
 from bloodcell.backbones import BACKBONES
+from bloodcell.grids import load_grid
 
 TINY = "MobileNet:32:0.25"
 
@@ -155,6 +169,27 @@ def test_vs_notebook(compared):
     assert 0 < compared.figures[-1].value < 100
     assert compared.rows[0]["ours, s"] > 0
     assert compared.rows[0]["notebook with oneDNN, s"] > 0
+
+
+@pytest.mark.long
+def test_notebook_accuracy(tmp_path, coloured_folder):
+    arguments = ("--data", coloured_folder, "--row", "basic", "--side", 32, "--epochs", 1, "--seeds", 2)
+    result = measured(notebook_accuracy.main, tmp_path, *arguments)
+    assert [figure.key for figure in result.figures] == ["learning-accuracy"]
+    assert [row["seed"] for row in result.rows] == [0, 1]
+    assert result.settings["times"] == 30
+
+
+@pytest.mark.parametrize(("rows", "times"), [(("basic", "rate-1e-4"), 1.0), (tuple(notebook.ROWS), 30.0)])
+def test_ours_trains_the_notebooks_rows_at_as_many_times_their_rates(tmp_path, rows, times):
+    trainings = competitors.Trainings(rows, 0.25, 32, 16, 1, None, times)
+    grid = load_grid(competitors._grid(trainings, tmp_path))
+    assert {row.name: row.config.learning_rate for row in grid.rows} == {
+        row: pytest.approx(times * notebook.ROWS[row]["learning_rate"]) for row in rows
+    }
+    assert {row.name: row.config.dense_units for row in grid.rows} == {
+        row: notebook.ROWS[row]["dense_units"] for row in rows
+    }
 
 
 @pytest.mark.parametrize(("lower", "met"), [(0.0, True), (0.2, False)])
