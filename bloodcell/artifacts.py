@@ -153,13 +153,15 @@ class ExperimentResult(Frozen):
         return sum(waits) / self.learning_seconds if len(waits) == len(self.history) else None
 
 
+Status = Literal["trained", "reused", "failed"]
+"""`trained` now, or by the interrupted run that this one went on with; `reused` from an earlier run; or `failed`."""
+
+
 class RowOutcome(Frozen):
     """What became of one training of a row in one grid run: a row has one for each seed.
 
     Attributes:
         name: The row's name.
-        status: `trained` now, or by the interrupted run that this one went on with; `reused` from an earlier run; or
-            `failed`.
         reason: Why it failed; empty otherwise.
     """
 
@@ -167,7 +169,7 @@ class RowOutcome(Frozen):
     key: str
     config: ExperimentConfig
     changed: dict[str, Any]
-    status: Literal["trained", "reused", "failed"]
+    status: Status
     reason: str = ""
     exit_code: int = Field(0, description="The experiment's exit code; 0 unless it failed.")
 

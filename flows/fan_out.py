@@ -93,7 +93,7 @@ def outcome_of_done(store: Store, log: Callable[..., None], planned: PlannedRun)
     except BloodcellError as error:
         log("%s: %s", planned.name, error)
         return _failed(planned, error)
-    return planned.outcome()
+    return planned.outcome("trained" if planned.resumed else "reused")
 
 
 def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
@@ -101,14 +101,14 @@ def outcome(planned: PlannedRun, future: PrefectFuture[Any]) -> RowOutcome:
     future.wait()
     state = future.state
     if state.is_completed():
-        return planned.outcome(status="trained")
+        return planned.outcome("trained")
     error = state.result(raise_on_failure=False)
     if isinstance(error, BloodcellError):
         return _failed(planned, error)
     reason = state.message or str(state.name)
-    return planned.outcome(status="failed", reason=reason, exit_code=BloodcellError.exit_code)
+    return planned.outcome("failed", reason, BloodcellError.exit_code)
 
 
 def _failed(planned: PlannedRun, error: BloodcellError) -> RowOutcome:
     reason = f"{error.problem}. Remedy: {error.remedy}"
-    return planned.outcome(status="failed", reason=reason, exit_code=error.exit_code)
+    return planned.outcome("failed", reason, error.exit_code)

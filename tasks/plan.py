@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
-from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit, RowOutcome
+from bloodcell.artifacts import Begun, ExperimentSpec, LeakageAudit, RowOutcome, Status
 from bloodcell.config import ExperimentConfig, GridConfig, GridRow
 from bloodcell.data.dataset import DatasetInfo, read_info
 from bloodcell.data.leakage import objection
@@ -43,14 +43,17 @@ class PlannedRun:
         """What happens to it."""
         return "resume" if self.resumed else "reuse" if self.done else "train"
 
-    def outcome(self, **what: Any) -> RowOutcome:
-        """What became of it.
-
-        Args:
-            **what: The fields of RowOutcome that the plan does not know; where it has a result that can be read, none.
-        """
-        known = {"name": self.row.name, "key": self.spec.key, "config": self.spec.config, "changed": self.row.changed}
-        return RowOutcome(**{"status": "trained" if self.resumed else "reused"} | known | what)
+    def outcome(self, status: Status, reason: str = "", exit_code: int = 0) -> RowOutcome:
+        """What became of it, as `RowOutcome` has it."""
+        return RowOutcome(
+            name=self.row.name,
+            key=self.spec.key,
+            config=self.spec.config,
+            changed=self.row.changed,
+            status=status,
+            reason=reason,
+            exit_code=exit_code,
+        )
 
 
 @dataclass(frozen=True)

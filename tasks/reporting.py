@@ -4,13 +4,13 @@ The functions are called in a process of their own (`tasks.report_process`), or 
 so they import what they need when they are called, and what they take and return can be pickled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bloodcell.artifacts import GridRun, LeakageAudit, RowOutcome
-from bloodcell.config import ExperimentConfig, GridConfig
+from bloodcell.config import ExperimentConfig
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.lasting import lasting
 from bloodcell.report.folder import Folder
@@ -19,6 +19,8 @@ from bloodcell.store import Store
 if TYPE_CHECKING:
     from bloodcell.report.drawings import LastDrawings
     from bloodcell.report.reading import Reading
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,24 @@ class MadeReport:
     shown: Shown | str
 
 
+class _Last(Generic[T]):
+    """What was made last: a command asks for it ahead, while it imports Prefect, and its flow for the same again."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[object, ...] | None = None
+        self._made: list[T] = []
+
+    def of(self, asked: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What is made of what is asked for; it is not made again where that is equal."""
+        if self._asked != asked:
+            self._made, self._asked = [make()], asked
+        return self._made[0]
+
+
+_audit: _Last[tuple[LeakageAudit, ...]] = _Last()
+_reading: "_Last[Reading]" = _Last()
+
+
 def audit_dataset(store: Store, info: DatasetInfo, configs: Sequence[ExperimentConfig]) -> tuple[LeakageAudit, ...]:
     """Read a dataset's manifest, and audit the splits of several configurations.
 
@@ -69,60 +89,32 @@ def audit_dataset(store: Store, info: DatasetInfo, configs: Sequence[ExperimentC
     from bloodcell.data.auditing import audit_splits
     from bloodcell.data.manifest import read_manifest
 
-    for known in _ahead:
-        if (known.store, known.info, known.configs) == (store.url, info, tuple(configs)):
-            return known.leakage
-    return audit_splits(read_manifest(store, info), configs, sources_known=info.sources_known)
+    def audit() -> tuple[LeakageAudit, ...]:
+        return audit_splits(read_manifest(store, info), configs, sources_known=info.sources_known)
+
+    return _audit.of((store.url, info, tuple(configs)), audit)
 
 
-@dataclass(frozen=True)
-class _Ahead:
-    """What `read_ahead` read: it answers those who ask for the same, and nobody else.
-
-    Attributes:
-        store: The store's URL.
-        info: The dataset.
-        configs: Of which the splits were audited.
-        leakage: What they leak.
-        outcomes: Of the trainings that were read.
-        reading: What these left in the store.
-    """
-
-    store: str
-    info: DatasetInfo
-    configs: tuple[ExperimentConfig, ...]
-    leakage: tuple[LeakageAudit, ...]
-    outcomes: tuple[RowOutcome, ...]
-    reading: "Reading"
-
-
-_ahead: list[_Ahead] = []
-"""One, or none: a process makes one report after the other."""
-
-
-def read_ahead(store: Store, grid: GridConfig) -> None:
-    """Audit and read a grid that has all its results already, for one who has nothing else to do until its flow asks.
+def read_ahead(store: Store, outcomes: Sequence[RowOutcome], info: DatasetInfo) -> None:
+    """Read what trainings left in the store, and compute their intervals, for the report that will be made of them.
 
     Args:
-        store: Where its dataset and its results are.
-        grid: The grid, of which a run would train nothing.
+        store: Where it is.
+        outcomes: Of all trainings of a run, in a report's order.
+        info: The dataset it runs on.
 
     Raises:
-        BloodcellError: What the run itself will meet.
+        BloodcellError: What the report itself would meet.
     """
-    from bloodcell.report.charts import drawings_of, note_of
-    from bloodcell.report.reading import read
-    from tasks.plan import plan
+    from bloodcell.report.rows import compute_intervals, finished
 
-    _ahead.clear()
-    planned = plan(store, grid)
-    if not all(run.done for run in planned.runs):
-        return
-    outcomes = planned.in_order(run.outcome() for run in planned.runs)
-    reading = read(store, outcomes, planned.dataset)
-    drawings_of(reading.rows, note_of(planned.dataset))  # rows keep their intervals, which are of thousands of samples
-    configs = tuple(run.row.config for run in planned.runs)
-    _ahead.append(_Ahead(store.url, planned.dataset, configs, planned.leakage, outcomes, reading))
+    compute_intervals(finished(_read(store, outcomes, info).rows))
+
+
+def _read(store: Store, outcomes: Sequence[RowOutcome], info: DatasetInfo) -> "Reading":
+    from bloodcell.report import reading
+
+    return _reading.of((store.url, tuple(outcomes), info), lambda: reading.read(store, outcomes, info))
 
 
 def warm_up() -> None:
@@ -170,13 +162,9 @@ def make_report(store: Store, run: GridRun, info: DatasetInfo, folder: Path) -> 
         StorageError: The folder cannot be written, or there is no space.
     """
     with lasting():
-        from bloodcell.report.reading import read
         from tasks import report_making
 
-    asked = (store.url, info, run.rows)
-    known = (ahead.reading for ahead in _ahead if (ahead.store, ahead.info, ahead.outcomes) == asked)
-    reading = next(known, None) or read(store, run.rows, info)
-    last = _drawings(store, run, folder)
+    reading, last = _read(store, run.rows, info), _drawings(store, run, folder)
     return report_making.make(store, run, info, reading, folder=folder / "report", last=last)
 
 

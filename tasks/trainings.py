@@ -7,6 +7,7 @@ which that run had; then they need not be made again.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, takewhile
 
 from bloodcell import artifacts
@@ -81,14 +82,19 @@ def _repeats(spec: ExperimentSpec) -> Iterator[ExperimentSpec]:
 
 
 def lacks_a_result(store: Store, specs: Sequence[ExperimentSpec], seeds: int) -> bool:
-    """Whether a training of a plain run has no result. They are looked up one by one, up to the first such one.
+    """Whether a training of a plain run has no result; the first in order that has none is the answer at once.
 
     Args:
         store: Where results are.
         specs: The rows' experiments with their first seed.
         seeds: Trainings of each row.
     """
-    return not all(artifacts.is_done(store, _seeded(spec, more).key) for more in range(seeds) for spec in specs)
+    keys = [_seeded(spec, more).key for more in range(seeds) for spec in specs]
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        return not all(pool.map(partial(artifacts.is_done, store), keys))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _seeded(spec: ExperimentSpec, more: int) -> ExperimentSpec:

@@ -30,12 +30,12 @@ _SPLITS = ("test", "seen")
 
 @dataclass(frozen=True)
 class Reading:
-    """What hangs on the trainings of a run alone.
+    """What the trainings of a run left in the store.
 
     Attributes:
         results: By key, of the trainings that did not fail.
         rows: The run's rows.
-        compared: Those that have a result with one another.
+        compared: How the rows that have a result differ.
     """
 
     results: Mapping[str, ExperimentResult]
@@ -88,9 +88,9 @@ def read_rows(
     """
     pictured = _pictured(outcomes, results)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = dict(zip(results, pool.map(partial(_read_run, store, pictured), results.values()), strict=True))
-    cells = {key: counts for key, (counts, _) in read.items()}
-    diagnostics = {key: shown for key, (_, shown) in read.items()}
+        found = dict(zip(results, pool.map(partial(_read_run, store, pictured), results.values()), strict=True))
+    cells = {key: counts for key, (counts, _) in found.items()}
+    diagnostics = {key: shown for key, (_, shown) in found.items()}
     return rows_of(outcomes, info, results, cells, diagnostics)
 
 

@@ -98,7 +98,7 @@ def main(
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
         anew = force or nightly is not None
-        launch = _import_flow(partial(_get_ahead, settings, store, config, specs, reports, anew=anew))
+        launch = _import_flow(partial(_prepare, settings, store, config, specs, reports, anew=anew))
     sys.exit(
         launch(
             store,
@@ -116,13 +116,13 @@ def main(
 
 def _import_flow(meanwhile: Callable[[], None]) -> Callable[..., int]:
     """Import Prefect and the flow, which takes seconds, and do something else meanwhile."""
-    Thread(target=meanwhile, name="ahead", daemon=True).start()
+    Thread(target=meanwhile, name="prepare", daemon=True).start()
     with lasting():
         from flows.grid.launch import launch
     return launch
 
 
-def _get_ahead(
+def _prepare(
     settings: Settings,
     store: Store,
     config: GridConfig,
@@ -131,16 +131,23 @@ def _get_ahead(
     *,
     anew: bool,
 ) -> None:
-    """Have TensorFlow imported where processes of this machine will train, and results read where nothing will."""
-    from tasks.reporting import read_ahead
-    from tasks.runners.process import FORKS, warm_up
+    """Have TensorFlow imported where processes of this machine will train, and the results read where nothing will."""
+    from tasks.plan import plan
+    from tasks.report_process import EndedError
+    from tasks.reporting import audit_dataset, read_ahead
     from tasks.trainings import lacks_a_result
 
-    with suppress(Exception):  # whatever it is, the flow will meet it, and say so
-        if not (anew or lacks_a_result(store, specs, config.seeds)):
-            reports.call_there(read_ahead, store, config)
-        elif settings.runner == "process" and FORKS:
-            warm_up(settings)
+    with suppress(BloodcellError, OSError, EndedError):  # the flow will meet it, and say so
+        if anew or lacks_a_result(store, specs, config.seeds):
+            if settings.runner == "process":
+                from tasks.runners.process import FORKS, warm_up
+
+                if FORKS:
+                    warm_up(settings)
+            return
+        planned = plan(store, config, audit=partial(reports.call_there, audit_dataset))
+        outcomes = planned.in_order(run.outcome("reused") for run in planned.runs)
+        reports.call_there(read_ahead, store, outcomes, planned.dataset)
 
 
 def _check_weights(config: GridConfig) -> None:

@@ -34,7 +34,7 @@ from flows.conclusion import exit_code
 from flows.fan_out import fan_out
 from flows.grid.__main__ import main
 from flows.grid.flow import grid as grid_flow
-from flows.grid.launch import _is_a_warning_of_ours
+from flows.grid.launch import _is_a_warning_of_ours, launch
 from tasks import experiment, report_process
 from tasks.packing import pack
 from tasks.plan import plan
@@ -195,31 +195,36 @@ def test_the_command_with_a_server_of_its_own(store, settings, coloured, grid_fi
 
 
 @pytest.mark.parametrize(
-    ("done", "runner", "options", "warms"),
+    ("done", "runner", "options", "warms", "reads"),
     [
-        (False, "process", [], True),
-        (True, "process", [], False),
-        (True, "process", ["--force"], True),
-        (True, "process", ["--nightly", "compare"], True),
-        (True, "process", ["--seeds", "2"], True),
-        (False, "docker", [], False),
+        (False, "process", [], True, False),
+        (True, "process", [], False, True),
+        (True, "process", ["--force"], True, False),
+        (True, "process", ["--nightly", "compare"], True, False),
+        (True, "process", ["--seeds", "2"], True, False),
+        (False, "docker", [], False, False),
+        (True, "docker", [], False, True),
     ],
 )
-def test_tensorflow_is_imported_ahead_where_a_process_will_train(
-    store, settings, coloured, grid_file, monkeypatch, done, runner, options, warms
+def test_tensorflow_is_imported_ahead_where_a_process_will_train_and_results_read_where_none_will(
+    store, settings, coloured, grid_file, monkeypatch, done, runner, options, warms, reads
 ):
     """Meanwhile the command imports Prefect."""
-    path, warmed, raised = grid_file(a={}), [], []
+    path, warmed, asked, raised = grid_file(a={}), [], [], []
+    call = ReportProcess.call_there
     if done:
         (run,) = plan(store, load_grid(path)).runs
         store.write(artifacts.experiment(run.spec.key, "result.json"), b"{}")
     monkeypatch.setenv("BLOODCELL_RUNNER", runner)
     monkeypatch.setattr("tasks.runners.process.warm_up", warmed.append)
+    monkeypatch.setattr(
+        ReportProcess, "call_there", lambda own, what, *given: asked.append(what) or call(own, what, *given)
+    )
     monkeypatch.setattr(threading, "excepthook", raised.append)
 
     def launched(*_, **__) -> int:
         for thread in threading.enumerate():
-            if thread.name == "ahead":
+            if thread.name == "prepare":
                 thread.join()
         return 0
 
@@ -227,27 +232,40 @@ def test_tensorflow_is_imported_ahead_where_a_process_will_train(
     ended = CliRunner().invoke(main, ["--grid", path, *options])
     assert ended.exit_code == 0, ended.output
     assert [each.store for each in warmed] == [settings.store] * warms
+    assert (
+        asked == [audit_dataset, read_ahead] * reads
+    )  # the result is none that could be read, which the flow will say
     assert raised == []
 
 
-def test_a_report_is_read_ahead_where_nothing_is_to_be_trained(store, settings, coloured, grid_file, monkeypatch):
+def test_a_report_is_made_of_what_was_read_ahead(store, settings, coloured, grid_file, monkeypatch):
     path, asked, call = grid_file(a={}, b={"dense_units": 16}), [], ReportProcess.call_there
     assert grid_flow(grid=path, return_state=True).is_completed()
-    shown = latest_run(store).run_id
+    before = latest_run(store)
     monkeypatch.setattr(report_process, "started", own_report_process)
 
     def noting(process, function, *arguments):
         asked.append(function)
+        if function == make_report:
+            for row in before.rows:
+                store.write(artifacts.experiment(row.key, "predictions.parquet"), b"another's")
         return call(process, function, *arguments)
 
+    def launched(*arguments, **more) -> int:
+        for thread in threading.enumerate():
+            if thread.name == "prepare":
+                thread.join()
+        return launch(*arguments, **more)
+
     monkeypatch.setattr(ReportProcess, "call_there", noting)
+    monkeypatch.setattr("flows.grid.launch.launch", launched)
     ended = CliRunner().invoke(main, ["--grid", path])
     assert ended.exit_code == 0, ended.output
-    assert asked == [read_ahead, audit_dataset, make_report]
+    assert asked == [audit_dataset, read_ahead, audit_dataset, make_report]
     run = latest_run(store)
-    assert run.run_id != shown
+    assert run.run_id != before.run_id
     assert statuses(store) == {"a": "reused", "b": "reused"}
-    assert run.leakage
+    assert run.leakage == before.leakage != ()
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_anything_is_planned(store, settings, coloured, grid_file):

@@ -11,10 +11,10 @@ import pytest
 from bloodcell import artifacts
 from bloodcell.config import GridConfig
 from bloodcell.data import auditing
-from bloodcell.report import reading, style
+from bloodcell.errors import DataError
+from bloodcell.report import intervals, reading, style
 from bloodcell.store import LocalStore
 from tasks import reporting
-from tasks.plan import plan
 from tasks.report_process import started
 from tests.report.conftest import Figures, build
 
@@ -67,44 +67,24 @@ def test_a_report_whose_process_is_killed_is_made_all_the_same(store, example, t
     assert dict(made.files) == dict(example.files)
 
 
-@pytest.fixture
-def done(store, celled, small):
-    """A grid of two rows that have their results, and the run that finds them so."""
-    rows = {"a": {}, "b": {"dense_units": 16}}
-    grid = GridConfig(name="g", dataset="celled", base=small.model_dump(exclude_defaults=True), experiments=rows)
-    planned = plan(store, grid)
-    splits = {"train": 0.9, "validation": 0.8}
-    built = build(grid, {"a": Figures(splits | {"test": 0.75}), "b": Figures(splits | {"test": 0.5})})
-    for run, result in zip(planned.runs, built.results.values(), strict=True):
-        found = result.model_copy(update={"key": run.spec.key, "spec": run.spec})
-        artifacts.write_model(store, artifacts.experiment(run.spec.key, "result.json"), found)
-    reused = plan(store, grid)
-    return grid, reused, built.run.model_copy(update={"rows": reused.in_order(run.outcome() for run in reused.runs)})
+@pytest.fixture(autouse=True)
+def _nothing_read(monkeypatch):
+    monkeypatch.setattr(reporting, "_audit", reporting._Last())
+    monkeypatch.setattr(reporting, "_reading", reporting._Last())
 
 
-def audited(store, planned):
-    return reporting.audit_dataset(store, planned.dataset, [run.row.config for run in planned.runs])
-
-
-def test_what_was_read_ahead_is_not_read_again_and_the_report_is_the_same(store, done, tmp_path, monkeypatch):
-    grid, planned, run = done
-    for name in ("without", "with"):
-        (tmp_path / name).mkdir()
-    without = reporting.make_report(store, run, planned.dataset, tmp_path / "without")
-    reporting.read_ahead(store, grid)
+def test_what_was_read_ahead_is_not_read_again_and_the_report_is_the_same(store, example, tmp_path, monkeypatch):
+    reporting.read_ahead(store, example.run.rows, example.info)
     monkeypatch.setattr(reading, "read", lambda *_: pytest.fail("read again"))
-    monkeypatch.setattr(auditing, "audit_splits", lambda *_, **__: pytest.fail("audited again"))
-    assert audited(store, planned) == planned.leakage
-    made = reporting.make_report(store, run, planned.dataset, tmp_path / "with")
-    assert dict(made.files) == dict(without.files)
-    assert made.shown.table == without.shown.table
+    monkeypatch.setattr(intervals, "resample", lambda *_: pytest.fail("resampled again"))
+    made = reporting.make_report(store, example.run, example.info, tmp_path)
+    assert dict(made.files) == dict(example.files)
 
 
 @pytest.mark.parametrize("what", ["a row that failed", "another store", "another dataset"])
-def test_what_was_read_ahead_answers_nobody_else(store, done, tmp_path, what):
-    grid, planned, run = done
-    reporting.read_ahead(store, grid)
-    info = planned.dataset
+def test_what_was_read_ahead_answers_nobody_else(store, example, tmp_path, what):
+    run, info = example.run, example.info
+    reporting.read_ahead(store, run.rows, info)
     match what:
         case "a row that failed":
             first, second = run.rows
@@ -116,16 +96,36 @@ def test_what_was_read_ahead_answers_nobody_else(store, done, tmp_path, what):
     key = run.rows[1].key
     result = artifacts.read_result(store, key)
     metrics = result.metrics | {"test": result.metrics["test"].model_copy(update={"accuracy": 0.625})}
-    artifacts.write_model(
-        store, artifacts.experiment(key, "result.json"), result.model_copy(update={"metrics": metrics})
-    )
+    changed = result.model_copy(update={"metrics": metrics})
+    artifacts.write_model(store, artifacts.experiment(key, "result.json"), changed)
     made = reporting.make_report(store, run, info, tmp_path)
     assert "62.50%" in made.files["report.md"].decode()
 
 
-def test_nothing_is_read_ahead_of_a_grid_that_lacks_a_result(store, done):
-    grid, planned, _ = done
-    reporting.read_ahead(store, grid)
-    (store.root / artifacts.experiment(planned.runs[0].spec.key, "result.json")).unlink()
-    reporting.read_ahead(store, grid)
-    assert reporting._ahead == []
+def test_splits_are_audited_once_for_a_store_a_dataset_and_configurations(store, celled, small, tmp_path, monkeypatch):
+    audited, audit = [], auditing.audit_splits
+    monkeypatch.setattr(
+        auditing, "audit_splits", lambda *asked, **more: audited.append(asked[1]) or audit(*asked, **more)
+    )
+    pooled = small.model_copy(update={"split": "pooled"})
+    other = LocalStore(shutil.copytree(store.root, tmp_path / "other"))
+    asked = [
+        (store, celled, [small]),
+        (store, celled, [pooled]),
+        (other, celled, [pooled]),
+        (other, celled.model_copy(update={"synthetic": True}), [pooled]),
+    ]
+    found = [reporting.audit_dataset(*each) for each in asked for _ in range(2)]
+    assert audited == [[small], [pooled], [pooled], [pooled]]
+    assert found[0] == found[1] != found[2] == found[3]
+
+
+def test_what_cannot_be_read_ahead_is_read_when_it_can_be(store, example, tmp_path):
+    name = artifacts.experiment(example.run.rows[0].key, "result.json")
+    whole = store.read(name)
+    store.write(name, b"{")
+    with pytest.raises(DataError):
+        reporting.read_ahead(store, example.run.rows, example.info)
+    store.write(name, whole)
+    made = reporting.make_report(store, example.run, example.info, tmp_path)
+    assert dict(made.files) == dict(example.files)
