@@ -13,7 +13,7 @@ The first round is a machine's first: it calibrates how many experiments share t
 Later rounds remember both. Accuracy is on the images of TEST. Its difference is a mean over pairs of trainings, of one
 row and one seed each, with a 95% interval. Pairs of a seed share their split, so that the interval is rather too
 narrow: one that is below zero is taken for an accuracy that is lower beyond seed noise. `notebook_accuracy` compares
-the same rows at rates at which so few epochs teach them more.
+one of the rows at a rate at which so few epochs teach it more.
 
 How long a training waited for its next batch is what the report shows of each: of all trainings of ours, the largest
 fraction is taken.
