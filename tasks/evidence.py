@@ -1,7 +1,7 @@
 """What the store has that explains a plan: the newest reports of the grid, and what was begun."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -20,16 +20,25 @@ REPORTS = 4
 """Reports that are read, the newest: the last names every seed of every row, the others what the last did not have."""
 
 
-def reasons_to_train(
-    store: Store, to_train: Sequence[PlannedRun], precedents: Precedents
-) -> dict[str, tuple[str, ...]]:
-    """Why each experiment is to be trained, by key."""
-
-    def why(run: PlannedRun) -> tuple[str, ...]:
-        return reasons(run.row.name, run.spec, precedents, left=_left(store, run.spec.key))
-
+def unfinished(store: Store, to_train: Sequence[PlannedRun]) -> dict[str, Unfinished]:
+    """What experiments without a result left in the store, by key; those that left nothing are not in it."""
+    keys = [run.spec.key for run in to_train]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip((run.spec.key for run in to_train), pool.map(why, to_train), strict=True))
+        found = zip(keys, pool.map(partial(_left, store), keys), strict=True)
+        return {key: left for key, left in found if left}
+
+
+def reasons_to_train(
+    to_train: Sequence[PlannedRun], precedents: Precedents, begun: Mapping[str, Unfinished]
+) -> dict[str, tuple[str, ...]]:
+    """Why each experiment is to be trained, by key.
+
+    Args:
+        to_train: The experiments.
+        precedents: Earlier trainings of their grid.
+        begun: As from `unfinished`.
+    """
+    return {run.spec.key: reasons(run.row.name, run.spec, precedents, left=begun.get(run.spec.key)) for run in to_train}
 
 
 def _left(store: Store, key: str) -> Unfinished | None:

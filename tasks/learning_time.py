@@ -28,7 +28,10 @@ class LearningTime:
 
 
 def learning_time(
-    to_train: Iterable[PlannedRun], earlier: Iterable[Precedent], seconds: Mapping[str, float]
+    to_train: Iterable[PlannedRun],
+    earlier: Iterable[Precedent],
+    seconds: Mapping[str, float],
+    over: Mapping[str, int],
 ) -> LearningTime | None:
     """An estimate by the newest comparable training of the same row, or else of any row; None where there is none.
 
@@ -36,6 +39,7 @@ def learning_time(
         to_train: What is to be trained.
         earlier: Trainings, the newest first.
         seconds: What they learned, by key.
+        over: Of what was begun and goes on, the epochs that have ended, by key.
     """
     of_row: dict[tuple[object, ...], Precedent] = {}
     of_any: dict[tuple[object, ...], Precedent] = {}
@@ -44,7 +48,10 @@ def learning_time(
             of_row.setdefault((past.row, *_cost(past.spec)), past)
             of_any.setdefault(_cost(past.spec), past)
     nearest = [
-        (run.spec.config.epochs, of_row.get((run.row.name, *_cost(run.spec)), of_any.get(_cost(run.spec))))
+        (
+            run.spec.config.epochs - over.get(run.spec.key, 0),
+            of_row.get((run.row.name, *_cost(run.spec)), of_any.get(_cost(run.spec))),
+        )
         for run in to_train
     ]
     found = [(epochs, past) for epochs, past in nearest if past]

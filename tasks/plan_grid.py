@@ -13,7 +13,7 @@ from bloodcell.config import GridConfig
 from bloodcell.data.leakage import objection
 from bloodcell.store import AT_ONCE, Store
 from bloodcell.weights import stage_weights
-from tasks.evidence import newest_reports, read_precedents, reasons_to_train
+from tasks.evidence import newest_reports, read_precedents, reasons_to_train, unfinished
 from tasks.interrupted import begin
 from tasks.plan import Audit, Plan, PlannedRun, kind_of, plan
 from tasks.reporting import audit_dataset
@@ -38,9 +38,10 @@ def plan_grid(
     another_seed = nightly is not None
     planned = plan(store, grid, strict=strict, force=force, another_seed=another_seed, audit=audit)
     to_train = [run for run in planned.runs if not run.done]
-    reasons = (
-        reasons_to_train(store, to_train, read_precedents(store, newest_reports(store, grid.name))) if to_train else {}
-    )
+    reasons = {}
+    if to_train:
+        precedents = read_precedents(store, newest_reports(store, grid.name))
+        reasons = reasons_to_train(to_train, precedents, unfinished(store, to_train))
     prepare(store, to_train)
     if kind := kind_of(force=force, another_seed=another_seed):
         own = (run.spec.key for run in planned.runs if run.resumed or not run.done)

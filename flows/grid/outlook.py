@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 from bloodcell.data.leakage import objection
 from bloodcell.formatting import clock, counted, runs_text
 from bloodcell.store import Store
-from tasks.evidence import learning_seconds, newest_reports, read_precedents, reasons_to_train
+from tasks.evidence import learning_seconds, newest_reports, read_precedents, reasons_to_train, unfinished
 from tasks.learning_time import LearningTime, learning_time
 from tasks.plan import Action, Plan, PlannedRun
 from tasks.precedents import Precedents
@@ -41,8 +41,11 @@ def outlook(store: Store, planned: Plan) -> str:
     reports = newest_reports(store, planned.grid.name)
     precedents = read_precedents(store, reports)
     to_train = [run for run in planned.runs if not run.done]
-    whys = {key: "; ".join(why) for key, why in reasons_to_train(store, to_train, precedents).items()}
-    takes = learning_time(to_train, precedents.by_key.values(), learning_seconds(store, reports)) if to_train else None
+    begun = unfinished(store, to_train)
+    whys = {key: "; ".join(why) for key, why in reasons_to_train(to_train, precedents, begun).items()}
+    over = {key: left.checkpoint[0] for key, left in begun.items() if left.checkpoint}
+    seconds = learning_seconds(store, reports) if to_train else {}
+    takes = learning_time(to_train, precedents.by_key.values(), seconds, over)
     leakage = objection(planned.leakage, planned.dataset.name)
     lines = shared(rows_of(planned.runs, whys, precedents, several_seeds=planned.grid.seeds > 1))
     return "\n".join(

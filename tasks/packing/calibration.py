@@ -119,7 +119,7 @@ class Calibration:
             if (taken := psutil.cpu_percent(_LOOK_SECONDS)) <= _BUSY:
                 return False
         self.log(
-            f"other work takes {taken:.0f}% of the cores, and would be measured too: so nothing is; "
+            f"not measured, as other work takes {taken:.0f}% of the cores and would be measured too; "
             "BLOODCELL_SLOTS sets how many experiments run at once"
         )
         return True

@@ -10,7 +10,7 @@ from bloodcell.artifacts import ExperimentSpec, GridRun, LatestRun, RowOutcome
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Progress
 from bloodcell.config import GridConfig
 from bloodcell.holder import Holder
-from tasks.evidence import REPORTS, learning_seconds, newest_reports, read_precedents, reasons_to_train
+from tasks.evidence import REPORTS, learning_seconds, newest_reports, read_precedents, reasons_to_train, unfinished
 from tasks.plan import PlannedRun
 
 GRID = GridConfig(name="g", base={"backbone": "MobileNet"}, experiments={"a": {}, "b": {"dense_units": 16}})
@@ -92,11 +92,11 @@ def test_what_was_begun_is_seen_and_what_was_only_planned_is_not(store, publish)
     Checkpoints(store, interrupted).write(Checkpoint(progress, {}))
     holder = Holder.this_process()
     artifacts.write_model(store, artifacts.lease(held, "000001.json"), holder)
-    assert list(reasons_to_train(store, to_train, precedents).values()) == [
+    assert list(reasons_to_train(to_train, precedents, unfinished(store, to_train)).values()) == [
         ("interrupted; goes on in epoch 2, after step 7 of it",),
         (f"begun by process {holder.process} on {holder.host}, which may be training it now",),
         ("new seed",),
         ("new seed",),
     ]
     artifacts.write_model(store, artifacts.lease(held, "000001.json"), holder.model_copy(update={"given_back": True}))
-    assert reasons_to_train(store, to_train, precedents)[held] == ("new seed",)
+    assert reasons_to_train(to_train, precedents, unfinished(store, to_train))[held] == ("new seed",)
