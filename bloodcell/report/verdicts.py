@@ -94,8 +94,8 @@ def _of_course(done: Sequence[FinishedRow], field: str, compared: Comparisons) -
         return f"{course}; {len(apart):,} of the {len(steps):,} steps are more than chance."
     if apart:
         where = listed([_from_to(pair, field) for pair in apart])
-        change = "change {} is" if len(apart) == 1 else "changes {} are"
-        return f"{course}; only the {change.format(where)} more than chance."
+        step = "the one {} is" if len(apart) == 1 else "those {} are"
+        return f"{course}; of the steps only {step.format(where)} more than chance."
     widest = _widest([pair for pair in combinations(done, 2) if not compared.tied(*pair)])
     return f"{course}; neighbours are tied, but the difference {_from_to(widest, field)} is more than chance."
 

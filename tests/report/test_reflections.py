@@ -156,11 +156,14 @@ def test_a_tie_whose_interval_leaves_out_zero_says_why(make, figures):
 
 def test_steps_within_noise_are_named_beside_those_beyond_it(make, figures):
     (found,) = reflections(layers(make, figures, [0.5, 0.9, 0.88]))
-    assert found.accuracy[1] == "It rises, then falls; only the change from 0 to 1 hidden layer is more than chance."
+    assert (
+        found.accuracy[1]
+        == "It rises, then falls; of the steps only the one from 0 to 1 hidden layer is more than chance."
+    )
     assert [text.rpartition("; ")[2] for text in found.differences] == ["apart", "tied"]
     (found,) = reflections(layers(make, figures, [0.2, 0.5, 0.51, 0.9]))
     assert found.accuracy[1] == (
-        "It rises at every step; only the changes from 0 to 1 hidden layer and from 2 to 3 hidden layers "
+        "It rises at every step; of the steps only those from 0 to 1 hidden layer and from 2 to 3 hidden layers "
         "are more than chance."
     )
 
