@@ -1,15 +1,21 @@
-"""The sides of `vs_notebook`: the notebook and this project, each as a user starts it."""
+"""The notebook and this project, each as a user starts it, and how their accuracies differ."""
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
+from benchmarks.comparing import Difference
 from benchmarks.measuring import run_command
+from benchmarks.photographs import Published, write_split
+from benchmarks.results import Figure
 from bloodcell.artifacts import GridRun, LatestRun, grid_run, latest_grid_run, read_model, read_result
-from bloodcell.config import GridConfig
+from bloodcell.config import ExperimentConfig, GridConfig
+from bloodcell.data.splits import assign
 from bloodcell.grids import load_grid
 from bloodcell.store import LocalStore
 
@@ -37,6 +43,12 @@ class Trainings:
     weights: Path | None
     times: float = 1.0
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As the page names them."""
+        weights = self.weights.name if self.weights else "none"
+        return vars(self) | {"weights": weights, "rows": list(self.rows)}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -51,6 +63,14 @@ class Outcome:
     seconds: float
     accuracy: Mapping[str, float]
     waited: Mapping[str, float] = field(default_factory=dict)
+
+
+def write_split_of(published: Published, images: Path, trainings: Trainings, seed: int, folder: Path) -> Path:
+    """Lay out the split that a seed makes as the notebook reads it; returns the folder."""
+    config = ExperimentConfig(seed=seed, batch_size=trainings.batch_size)
+    split = assign(published.manifest, config, sources_known=published.info.sources_known)
+    write_split(published, split, images, folder)
+    return folder
 
 
 def run_notebook(images: Path, trainings: Trainings, seed: int, out: Path, *, onednn: bool = False) -> Outcome:
@@ -116,6 +136,44 @@ def run_ours(images: Path, trainings: Trainings, seed: int, home: Path, slots: s
         {name: result.metrics["test"].accuracy for name, result in results.items()},
         {name: waited for name, result in results.items() if (waited := result.waiting_fraction) is not None},
     )
+
+
+def difference(
+    theirs: Sequence[Outcome], ours: Sequence[Outcome], classes: int, *, key: str, of: str = ""
+) -> tuple[list[Figure], list[str]]:
+    """The difference in test accuracy as a figure, and what it means in words; nothing of a single pair.
+
+    Args:
+        theirs: The notebook's outcomes, by seed.
+        ours: Ours, of the same seeds and rows.
+        classes: By which chance is known.
+        key: Of the figure.
+        of: Of what trainings it is, for its text.
+    """
+    pairs = [
+        (own.accuracy[row], their.accuracy[row])
+        for their, own in zip(theirs, ours, strict=True)
+        for row in own.accuracy
+    ]
+    if len(pairs) < 2:
+        return [], []
+    change = Difference.of(*zip(*pairs, strict=True))
+    figure = Figure(
+        key=key,
+        text=f"test accuracy{of} minus the notebook's, upper end of the 95% interval",
+        value=100 * change.high,
+        unit="points",
+        at_least=0.0,
+    )
+    verdict = "lower beyond seed noise" if change.high < 0 else "not lower beyond seed noise"
+    own, their = (100 * mean(side) for side in zip(*pairs, strict=True))
+    note = (
+        f"Test accuracy is {100 * change.mean:+.1f} points against the notebook's (95% interval "
+        f"{100 * change.low:+.1f} to {100 * change.high:+.1f}, {len(pairs)} pairs): {verdict}. It is "
+        f"{own:.1f}% in the mean against {their:.1f}%, where chance is {100 / classes:.0f}%: the nearer to that, the "
+        "less this says."
+    )
+    return [figure], [note]
 
 
 def _grid(trainings: Trainings, folder: Path) -> str:

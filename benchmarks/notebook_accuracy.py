@@ -11,17 +11,13 @@ interval.
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 
 import click
 
 from benchmarks import options
-from benchmarks.comparing import Difference
-from benchmarks.competitors import Outcome, Trainings, run_notebook, run_ours
-from benchmarks.photographs import Published, photographs, weights_file, write_split
-from benchmarks.results import Figure, Row, save
-from bloodcell.config import ExperimentConfig
-from bloodcell.data.splits import assign
+from benchmarks.competitors import Outcome, Trainings, difference, run_notebook, run_ours, write_split_of
+from benchmarks.photographs import Published, photographs, weights_file
+from benchmarks.results import Row, save
 
 
 def compare(images: Path, trainings: Trainings, *, seeds: int, work: Path) -> tuple[list[Outcome], list[Outcome], int]:
@@ -29,52 +25,11 @@ def compare(images: Path, trainings: Trainings, *, seeds: int, work: Path) -> tu
     published = Published.of(images, work / "store")
     theirs, ours = [], []
     for seed in range(seeds):
-        config = ExperimentConfig(seed=seed, batch_size=trainings.batch_size)
-        split = assign(published.manifest, config, sources_known=published.info.sources_known)
-        folders = work / f"split-{seed}"
-        write_split(published, split, images, folders)
+        folders = write_split_of(published, images, trainings, seed, work / f"split-{seed}")
         theirs.append(run_notebook(folders, trainings, seed, work / f"out-{seed}", onednn=True))
         ours.append(run_ours(images, trainings, seed, work / "home", slots="auto"))
         click.echo(f"seed {seed}: notebook {theirs[-1].accuracy}, ours {ours[-1].accuracy}", err=True)
     return theirs, ours, len(published.info.labels)
-
-
-def difference(
-    theirs: Sequence[Outcome], ours: Sequence[Outcome], classes: int, *, key: str, of: str = ""
-) -> tuple[list[Figure], list[str]]:
-    """The difference in test accuracy as a figure, and what it means in words; nothing of a single pair.
-
-    Args:
-        theirs: The notebook's outcomes, by seed.
-        ours: Ours, of the same seeds and rows.
-        classes: By which chance is known.
-        key: Of the figure.
-        of: Of what trainings it is, for its text.
-    """
-    pairs = [
-        (own.accuracy[row], their.accuracy[row])
-        for their, own in zip(theirs, ours, strict=True)
-        for row in own.accuracy
-    ]
-    if len(pairs) < 2:
-        return [], []
-    change = Difference.of(*zip(*pairs, strict=True))
-    figure = Figure(
-        key=key,
-        text=f"test accuracy{of} minus the notebook's, upper end of the 95% interval",
-        value=100 * change.high,
-        unit="points",
-        at_least=0.0,
-    )
-    verdict = "lower beyond seed noise" if change.high < 0 else "not lower beyond seed noise"
-    own, their = (100 * mean(side) for side in zip(*pairs, strict=True))
-    note = (
-        f"Test accuracy is {100 * change.mean:+.1f} points against the notebook's (95% interval "
-        f"{100 * change.low:+.1f} to {100 * change.high:+.1f}, {len(pairs)} pairs): {verdict}. It is "
-        f"{own:.1f}% in the mean against {their:.1f}%, where chance is {100 / classes:.0f}%: the nearer to that, the "
-        "less this says."
-    )
-    return [figure], [note]
 
 
 def _rows(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> list[Row]:
@@ -94,11 +49,7 @@ def _rows(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> list[Row]:
 @click.command(help=__doc__)
 @options.data
 @options.weights
-@click.option("--count", default=2000, show_default=True, help="Images, in the archive's proportions.")
-@click.option("--width", default=0.25, show_default=True, help="Keras's alpha.")
-@click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
-@click.option("--batch-size", default=16, show_default=True)
-@click.option("--epochs", default=3, show_default=True)
+@options.trainings
 @click.option("--times", default=30.0, show_default=True, help="So many times its learning rate has each row.")
 @click.option("--seeds", default=6, show_default=True, help="Trainings of each row on each side.")
 @click.option("--row", "names", multiple=True, default=("dense-32",), show_default=True, help="One of the seven.")
@@ -127,12 +78,7 @@ def main(
         __doc__,
         folder,
         images=images,
-        settings=vars(trainings)
-        | {
-            "weights": trainings.weights.name if trainings.weights else "none",
-            "rows": list(names),
-            "seeds": seeds,
-        },
+        settings=trainings.settings | {"seeds": seeds},
         figures=found,
         rows=_rows(theirs, ours),
         notes=notes,

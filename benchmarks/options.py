@@ -1,6 +1,8 @@
 """Options that several benchmarks take, under one name in all of them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,3 +23,16 @@ threads = click.option("--threads", type=int, default=cpus, help="CPU threads; a
 results = click.option(
     "--results", "folder", type=click.Path(path_type=Path), default=RESULTS, help="Folder that the figures are kept in."
 )
+
+
+def trainings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is trained by those who compare with the notebook."""
+    for option in (
+        click.option("--epochs", default=3, show_default=True),
+        click.option("--batch-size", default=16, show_default=True),
+        click.option("--side", default=128, show_default=True, help="Of the images, in pixels."),
+        click.option("--width", default=0.25, show_default=True, help="Keras's alpha."),
+        click.option("--count", default=2000, show_default=True, help="Images, in the archive's proportions."),
+    ):  # the last is named first in the help
+        command = option(command)
+    return command

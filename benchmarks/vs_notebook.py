@@ -29,12 +29,9 @@ from typing import NamedTuple
 import click
 
 from benchmarks import notebook, options
-from benchmarks.competitors import Outcome, Trainings, run_notebook, run_ours
-from benchmarks.notebook_accuracy import difference
-from benchmarks.photographs import Published, photographs, weights_file, write_split
+from benchmarks.competitors import Outcome, Trainings, difference, run_notebook, run_ours, write_split_of
+from benchmarks.photographs import Published, photographs, weights_file
 from benchmarks.results import Figure, Row, save
-from bloodcell.config import ExperimentConfig
-from bloodcell.data.splits import assign
 
 AT_MOST = 0.55
 """Bar of our wall-clock over the notebook's."""
@@ -56,10 +53,7 @@ def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work:
     published = Published.of(images, work / "store")
     rounds = []
     for seed in range(seeds):
-        config = ExperimentConfig(seed=seed, batch_size=trainings.batch_size)
-        split = assign(published.manifest, config, sources_known=published.info.sources_known)
-        folders = work / f"split-{seed}"
-        write_split(published, split, images, folders)
+        folders = write_split_of(published, images, trainings, seed, work / f"split-{seed}")
         sides: dict[str, Callable[[], Outcome]] = {
             "notebook": partial(run_notebook, folders, trainings, seed, work / f"out-{seed}"),
             "onednn": partial(run_notebook, folders, trainings, seed, work / f"onednn-{seed}", onednn=True),
@@ -127,11 +121,7 @@ def _rows(rounds: list[Round]) -> list[Row]:
 @click.command(help=__doc__)
 @options.data
 @options.weights
-@click.option("--count", default=2000, show_default=True, help="Images, in the archive's proportions.")
-@click.option("--width", default=0.25, show_default=True, help="Keras's alpha.")
-@click.option("--side", default=128, show_default=True, help="Of the images, in pixels.")
-@click.option("--batch-size", default=16, show_default=True)
-@click.option("--epochs", default=3, show_default=True)
+@options.trainings
 @click.option("--seeds", default=2, show_default=True, help="Rounds, each with a seed of its own.")
 @click.option("--row", "names", multiple=True, default=tuple(notebook.ROWS), help="One of the seven; all otherwise.")
 @click.option("--slots", default="auto", show_default=True, help="BLOODCELL_SLOTS of our side.")
@@ -160,13 +150,7 @@ def main(
         __doc__,
         folder,
         images=images,
-        settings=vars(trainings)
-        | {
-            "weights": trainings.weights.name if trainings.weights else "none",
-            "rows": list(names),
-            "seeds": seeds,
-            "slots": slots,
-        },
+        settings=trainings.settings | {"seeds": seeds, "slots": slots},
         figures=found,
         rows=_rows(rounds),
         notes=notes,

@@ -232,9 +232,8 @@ def test_tensorflow_is_imported_ahead_where_a_process_will_train_and_results_rea
     ended = CliRunner().invoke(main, ["--grid", path, *options])
     assert ended.exit_code == 0, ended.output
     assert [each.store for each in warmed] == [settings.store] * warms
-    assert (
-        asked == [audit_dataset, read_ahead] * reads
-    )  # the result is none that could be read, which the flow will say
+    # The result is none that could be read, which the flow will say.
+    assert asked == [audit_dataset, read_ahead] * reads
     assert raised == []
 
 
