@@ -51,7 +51,7 @@ def _rows(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> list[Row]:
 @options.weights
 @options.trainings
 @click.option("--times", default=30.0, show_default=True, help="So many times its learning rate has each row.")
-@click.option("--seeds", default=6, show_default=True, help="Trainings of each row on each side.")
+@click.option("--seeds", default=12, show_default=True, help="Trainings of each row on each side.")
 @click.option("--row", "names", multiple=True, default=("dense-32",), show_default=True, help="One of the seven.")
 @options.results
 def main(
