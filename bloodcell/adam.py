@@ -2,7 +2,7 @@
 
 Keras 3 composes the update of each variable of some thirty operations: three fifths of a training step's graph, which
 take seconds to trace at every start, and a twentieth of a small network's step. `ResourceApplyAdam` is one. As in
-`bloodcell.batch_norm` the optimizer is changed by its class alone, and is stock again while it is saved.
+`bloodcell.faster` the optimizer is changed by its class alone, and is stock again while it is saved.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,26 +1,19 @@
 """Batch normalisation by TensorFlow's fused kernel.
 
 Keras 3 composes the layer of a dozen small operations, each of which reads the whole activation: on a CPU that is most
-of a MobileNet's training step. `FusedBatchNormV3` does the same in one operation forward and one back. A layer is
-changed by its class alone, so that its name, weights and configuration stay what they are; while it is saved it is
-stock again, and a saved model needs nothing of this package.
+of a MobileNet's training step. `FusedBatchNormV3` does the same in one operation forward and one back.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-_Stock = keras.layers.BatchNormalization
+from bloodcell.faster import Faster, layers
 
 
-class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """`keras.layers.BatchNormalization` of images in channels-last order, by the fused kernel.
-
-    Of the same name, which is part of the paths in a file of weights.
-    """
+class BatchNormalization(Faster, keras.layers.BatchNormalization):  # type: ignore[misc]
+    """`keras.layers.BatchNormalization` of images in channels-last order, by the fused kernel."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:  # noqa: ARG002
         """As the stock layer: by the batch's statistics where it trains, by the moving ones otherwise.
@@ -64,30 +57,9 @@ def fuse(model: keras.Model) -> None:
     Args:
         model: Changed in place, with the models that it is made of.
     """
-    for layer in _layers(model):
-        if type(layer) is _Stock and _is_computed_by_the_kernel(layer):
+    for layer in layers(model):
+        if type(layer) is keras.layers.BatchNormalization and _is_computed_by_the_kernel(layer):
             layer.__class__ = BatchNormalization
-
-
-@contextmanager
-def stock(model: keras.Model) -> Iterator[None]:
-    """Make the fused layers those of Keras, for as long as the model is saved."""
-    fused = [layer for layer in _layers(model) if type(layer) is BatchNormalization]
-    for layer in fused:
-        layer.__class__ = _Stock
-    try:
-        yield
-    finally:
-        for layer in fused:
-            layer.__class__ = BatchNormalization
-
-
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
 
 
 def _is_computed_by_the_kernel(layer: keras.Layer) -> bool:

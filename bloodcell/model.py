@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from bloodcell import adam, batch_norm
+from bloodcell import adam, batch_norm, convolutions, faster
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 
@@ -58,7 +58,7 @@ def save_model(model: keras.Model, path: Path) -> None:
         model: As from `build_model`.
         path: Of the file, which ends in .keras.
     """
-    with batch_norm.stock(model), adam.stock(model.optimizer):
+    with faster.stock(model), adam.stock(model.optimizer):
         model.save(path)
 
 
@@ -91,6 +91,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
     backbone = _backbone(config, weights)
     batch_norm.fuse(backbone)
+    convolutions.exchange(backbone)
     _freeze(backbone, config)
     image = keras.Input((config.side, config.side, 3), name="image")
     x = image

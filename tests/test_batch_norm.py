@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from bloodcell import batch_norm
-from bloodcell.batch_norm import fuse, stock
+from bloodcell.batch_norm import fuse
 from bloodcell.config import ExperimentConfig
+from bloodcell.faster import layers
 from bloodcell.model import build_model
 
 
@@ -126,14 +127,7 @@ def test_a_layer_of_vectors_stays_stock():
 
 
 @pytest.mark.parametrize("backbone", ["MobileNet", "InceptionV3", "ResNet50", "Xception"])
-def test_every_batch_normalisation_of_a_backbone_is_fused_and_for_a_while_stock(backbone):
+def test_every_batch_normalisation_of_a_backbone_is_fused(backbone):
     model = build_model(ExperimentConfig(backbone=backbone, weights="none", image_size=80), classes=4)
-    (network,) = (layer for layer in model.layers if isinstance(layer, keras.Model))
-
-    def classes() -> set[type]:
-        return {type(layer) for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)}
-
-    assert classes() == {batch_norm.BatchNormalization}
-    with stock(model):
-        assert classes() == {keras.layers.BatchNormalization}
-    assert classes() == {batch_norm.BatchNormalization}
+    found = {type(layer) for layer in layers(model) if isinstance(layer, keras.layers.BatchNormalization)}
+    assert found == {batch_norm.BatchNormalization}
