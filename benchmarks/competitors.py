@@ -171,7 +171,8 @@ def difference(
         f"Test accuracy is {100 * change.mean:+.1f} points against the notebook's (95% interval "
         f"{100 * change.low:+.1f} to {100 * change.high:+.1f}, {len(pairs)} pairs): {verdict}. It is "
         f"{own:.1f}% in the mean against {their:.1f}%, where chance is {100 / classes:.0f}%: the nearer to that, the "
-        "less this says."
+        f"less this says. A difference of less than {50 * (change.high - change.low):.1f} points could not be told "
+        "from noise."
     )
     return [figure], [note]
 

@@ -201,7 +201,9 @@ def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: 
 @click.option("--batch-size", default=32, show_default=True)
 @options.threads
 @click.option("--rounds", default=15, show_default=True, help="Turns of each side; the figure is their median ratio.")
-@click.option("--steps", default=5, show_default=True, help="Training steps a turn.")
+@click.option(
+    "--steps", default=5, show_default=True, help="Training steps a turn, which the start of fit is a part of."
+)
 @options.results
 def main(models: tuple[str, ...], *, everything: bool, folder: Path, **settings: int) -> None:
     """Compare each model and save the figures."""

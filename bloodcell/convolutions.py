@@ -7,18 +7,19 @@
   this.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from bloodcell.faster import Faster, layers
 
+Outputs = Mapping[str, tf.Tensor]
 _Gradients: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
-class Conv2D(Faster, keras.layers.Conv2D):  # type: ignore[misc]
+class Conv2D(keras.layers.Conv2D):  # type: ignore[misc]
     """`keras.layers.Conv2D` of 1x1 kernels and stride 1."""
 
     def convolution_op(self, inputs: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
@@ -32,7 +33,7 @@ class Conv2D(Faster, keras.layers.Conv2D):  # type: ignore[misc]
 
 
 class ZeroPadding2D(Faster, keras.layers.ZeroPadding2D):  # type: ignore[misc]
-    """`keras.layers.ZeroPadding2D` that leaves it to the convolution after it."""
+    """`keras.layers.ZeroPadding2D` that leaves it to the convolution after it, whatever shape `output` has."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The inputs as they are."""
@@ -51,20 +52,41 @@ class DepthwiseConv2D(Faster, keras.layers.DepthwiseConv2D):  # type: ignore[mis
         return tf.nn.depthwise_conv2d(inputs, tf.convert_to_tensor(self.kernel), strides=[1, 2, 2, 1], padding="SAME")
 
 
-def exchange(model: keras.Model) -> None:
-    """Have the convolutions of a built model computed by these layers, where they compute the same.
+def pad_within(backbone: keras.Model) -> None:
+    """Have depthwise convolutions pad their images, where a layer before them does and "same" is what it does.
 
     Args:
-        model: Changed in place, with the models that it is made of; before it is called for a training.
+        backbone: As `keras.applications` makes them, of layers that are called once; changed in place.
     """
-    every = list(layers(model))
-    for layer in every:
-        if type(layer) is keras.layers.Conv2D and _is_pointwise(layer):
-            layer.__class__ = Conv2D
-        elif type(layer) is keras.layers.ZeroPadding2D:
-            after = [other for other in every if other.input is layer.output]
-            if [type(other) for other in after] == [keras.layers.DepthwiseConv2D] and _is_same(layer, *after):
-                layer.__class__, after[0].__class__ = ZeroPadding2D, DepthwiseConv2D
+    for pad in backbone.layers:
+        if type(pad) is keras.layers.ZeroPadding2D and not _is_among(backbone.outputs, pad.output):
+            readers = [layer for layer in backbone.layers if _is_among(keras.tree.flatten(layer.input), pad.output)]
+            if [type(reader) for reader in readers] == [keras.layers.DepthwiseConv2D] and _is_same(pad, *readers):
+                pad.__class__, readers[0].__class__ = ZeroPadding2D, DepthwiseConv2D
+
+
+def learning_step(model: keras.Model) -> Callable[[Any], Outputs]:
+    """The `train_step` of a compiled model, in which the gradients of 1x1 kernels are products of matrices.
+
+    The layers are exchanged only while a step is traced: the graphs that score have plain convolutions, which
+    TensorFlow fuses with what follows them. TensorFlow never forgets a custom gradient, and so keeps the step's graph,
+    a few MB, for as long as the process lives (https://github.com/tensorflow/tensorflow/issues/97697).
+    """
+    stock_step: Callable[[Any], Outputs] = model.train_step
+    pointwise = [layer for layer in layers(model) if type(layer) is keras.layers.Conv2D and _is_pointwise(layer)]
+    if tf.config.list_physical_devices("GPU"):
+        return stock_step  # cuDNN has its own ways, and may have the images in another layout
+    return lambda data: _with_products(pointwise, stock_step, data)
+
+
+def _with_products(pointwise: list[keras.layers.Conv2D], step: Callable[[Any], Outputs], data: Any) -> Outputs:
+    for layer in pointwise:
+        layer.__class__ = Conv2D
+    try:
+        return step(data)
+    finally:
+        for layer in pointwise:
+            layer.__class__ = keras.layers.Conv2D
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -91,7 +113,14 @@ def _is_same(pad: keras.layers.ZeroPadding2D, convolution: keras.layers.Depthwis
     if None in (height, width) or height % 2 or width % 2:
         return False
     padded = (pad.padding, pad.data_format, convolution.data_format, convolution.padding)
-    shape = (convolution.kernel_size, convolution.strides, convolution.use_bias, convolution.activation)
-    return padded == (((0, 1), (0, 1)), "channels_last", "channels_last", "valid") and (
-        shape == ((3, 3), (2, 2), False, keras.activations.linear)
+    shape = (convolution.kernel_size, convolution.strides, convolution.dilation_rate)
+    after = (convolution.use_bias, convolution.activation)
+    return (padded, shape, after) == (
+        (((0, 1), (0, 1)), "channels_last", "channels_last", "valid"),
+        ((3, 3), (2, 2), (1, 1)),
+        (False, keras.activations.linear),
     )
+
+
+def _is_among(tensors: list[keras.KerasTensor], tensor: keras.KerasTensor) -> bool:
+    return any(each is tensor for each in tensors)

@@ -91,7 +91,7 @@ def _dtype_policy(precision: str) -> Iterator[None]:
 def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> keras.Model:
     backbone = _backbone(config, weights)
     batch_norm.fuse(backbone)
-    convolutions.exchange(backbone)
+    convolutions.pad_within(backbone)
     _freeze(backbone, config)
     image = keras.Input((config.side, config.side, 3), name="image")
     x = image
@@ -114,6 +114,7 @@ def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> kera
         jit_compile=False,
     )
     adam.fuse(model.optimizer)
+    model.train_step = convolutions.learning_step(model)
     return model
 
 

@@ -8,6 +8,7 @@ import psutil
 
 from bloodcell.errors import BloodcellError, StoppedError
 from bloodcell.settings import Settings, cpus
+from bloodcell.shapes import ModelShape
 from tasks.packing.choice import Measurement, fits, is_worth_measuring, splits
 from tasks.packing.jobs import Job
 from tasks.packing.measuring import MEASURED_SECONDS, measure
@@ -104,7 +105,7 @@ class Calibration:
         with remembered.alone(lambda: self.log(f"{shape}: waiting for another grid run, which measures")):
             if found := remembered.find(slots, threads):  # by the one that this one has waited for
                 return found
-            if self._is_busy():
+            if self._is_busy(shape):
                 return None
             self.log(f"{shape}: measuring the throughput of {packed(slots, threads)}")
             made = measure(shape, settings, self.start)
@@ -112,14 +113,14 @@ class Calibration:
         self.log(f"{shape}: {packed(slots, threads)}: {made.images_per_second:.0f} images/s")
         return made
 
-    def _is_busy(self) -> bool:
+    def _is_busy(self, shape: ModelShape) -> bool:
         """Whether other work would be measured too; says so."""
         wait_until_warm(self.settings.stall_limit)
         for _ in range(_LOOKS):
             if (taken := psutil.cpu_percent(_LOOK_SECONDS)) <= _BUSY:
                 return False
         self.log(
-            f"not measured, as other work takes {taken:.0f}% of the cores and would be measured too; "
+            f"{shape}: not measured, as other work takes {taken:.0f}% of the cores and would be measured too; "
             "BLOODCELL_SLOTS sets how many experiments run at once"
         )
         return True

@@ -69,7 +69,7 @@ def test_a_run_in_which_every_row_failed_is_reported_without_pictures(make, grid
 
 def test_a_grid_of_one_row_is_reported(make, figures):
     text = make(GridConfig(name="g", experiments={"only": {}}), {"only": figures(0.9)}).markdown
-    assert "no difference can be put down to one setting" in text
+    assert "so settings are not compared" in text
     assert "picked" not in text
     assert "\nTest accuracy: **90.00% by only**" in text
 
