@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bloodcell import batch_norm
+from bloodcell import batch_norm, faster
 from bloodcell.batch_norm import fuse
 from bloodcell.config import ExperimentConfig
-from bloodcell.faster import layers
 from bloodcell.model import build_model
 
 
@@ -129,5 +128,5 @@ def test_a_layer_of_vectors_stays_stock():
 @pytest.mark.parametrize("backbone", ["MobileNet", "InceptionV3", "ResNet50", "Xception"])
 def test_every_batch_normalisation_of_a_backbone_is_fused(backbone):
     model = build_model(ExperimentConfig(backbone=backbone, weights="none", image_size=80), classes=4)
-    found = {type(layer) for layer in layers(model) if isinstance(layer, keras.layers.BatchNormalization)}
+    found = {type(layer) for layer in faster.layers(model) if isinstance(layer, keras.layers.BatchNormalization)}
     assert found == {batch_norm.BatchNormalization}

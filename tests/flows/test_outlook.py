@@ -9,12 +9,14 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from bloodcell import artifacts
-from bloodcell.artifacts import ExperimentSpec
+from bloodcell.artifacts import ExperimentSpec, GridRun
+from bloodcell.checkpoints import Checkpoint, Checkpoints, Progress
 from bloodcell.config import ExperimentConfig, GridRow
+from bloodcell.grids import load_grid
 from flows.grid.__main__ import main
-from flows.grid.outlook import Line, drawn, rows_of, shared, summed_up
+from flows.grid.outlook import Line, drawn, outlook, rows_of, shared, summed_up
 from tasks.learning_time import LearningTime
-from tasks.plan import PlannedRun
+from tasks.plan import PlannedRun, plan
 from tasks.precedents import Precedent, Precedents
 
 
@@ -137,6 +139,21 @@ def test_a_plan_shows_reasons_and_leaves_the_store_as_it_is(store, settings, col
     assert "train a forced" in shown("--force", **rows)
     assert "train a seed 1 new seed" in shown("--nightly", "compare", **rows)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+def test_epochs_that_are_over_are_not_estimated_again(store, settings, coloured, grid_file):
+    assert CliRunner().invoke(main, ["--grid", grid_file(a={})]).exit_code == 0
+    latest = artifacts.read_model(store, artifacts.latest_grid_run("own"), artifacts.LatestRun)
+    (trained,) = artifacts.read_model(store, artifacts.grid_run("own", latest.run_id, "grid.json"), GridRun).rows
+    figures = f"row,key,learning_seconds\na,{trained.key},600\n".encode()
+    store.write(artifacts.grid_run("own", latest.run_id, "runs.csv"), figures)
+    planned = plan(store, load_grid(grid_file(a={"epochs": 3})))
+    assert "about 0:30:00 of training" in outlook(store, planned)
+    (run,) = planned.runs
+    artifacts.write_model(store, artifacts.experiment(run.spec.key, "config.json"), run.spec)
+    progress = Progress(epoch=2, step=0, history=(), seconds=1, epoch_seconds=1, epoch_waiting=0, patience=None)
+    Checkpoints(store, run.spec.key).write(Checkpoint(progress, {}))
+    assert "about 0:10:00 of training" in outlook(store, planned)
 
 
 def test_a_plan_is_refused_as_the_run_would_be(store, settings, coloured, grid_file):
