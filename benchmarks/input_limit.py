@@ -142,7 +142,7 @@ def compare(
 @click.command(help=__doc__)
 @options.data
 @click.option("--model", "models", multiple=True, default=_SHAPES, show_default=True, metavar="BACKBONE[:SIDE[:WIDTH]]")
-@click.option("--count", default=480, show_default=True, help="Images of an epoch, validation included.")
+@click.option("--count", default=2000, show_default=True, help="Images of an epoch, validation included.")
 @click.option("--batch-size", default=32, show_default=True)
 @click.option("--starts", default=3, show_default=True, help="How often all processes are started anew.")
 @click.option("--rounds", default=7, show_default=True, help="Epochs of each process.")
