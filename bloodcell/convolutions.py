@@ -7,15 +7,14 @@
   this.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from bloodcell.faster import Faster, layers
+from bloodcell.faster import Faster, exchanged, layers
 
-Outputs = Mapping[str, tf.Tensor]
 _Gradients: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -65,28 +64,23 @@ def pad_within(backbone: keras.Model) -> None:
                 pad.__class__, readers[0].__class__ = ZeroPadding2D, DepthwiseConv2D
 
 
-def learning_step(model: keras.Model) -> Callable[[Any], Outputs]:
+def learning_step(model: keras.Model) -> Callable[[Any], Any]:
     """The `train_step` of a compiled model, in which the gradients of 1x1 kernels are products of matrices.
 
     The layers are exchanged only while a step is traced: the graphs that score have plain convolutions, which
-    TensorFlow fuses with what follows them. TensorFlow never forgets a custom gradient, and so keeps the step's graph,
-    a few MB, for as long as the process lives (https://github.com/tensorflow/tensorflow/issues/97697).
+    TensorFlow fuses with what follows them. TensorFlow never forgets a custom gradient, and so keeps the step's graph
+    for as long as the process lives (https://github.com/tensorflow/tensorflow/issues/97697).
     """
-    stock_step: Callable[[Any], Outputs] = model.train_step
-    pointwise = [layer for layer in layers(model) if type(layer) is keras.layers.Conv2D and _is_pointwise(layer)]
+    stock_step: Callable[[Any], Any] = model.train_step
     if tf.config.list_physical_devices("GPU"):
         return stock_step  # cuDNN has its own ways, and may have the images in another layout
-    return lambda data: _with_products(pointwise, stock_step, data)
+    pointwise = [layer for layer in layers(model) if type(layer) is keras.layers.Conv2D and _is_pointwise(layer)]
 
+    def step(data: Any) -> Any:
+        with exchanged(dict.fromkeys(pointwise, Conv2D)):
+            return stock_step(data)
 
-def _with_products(pointwise: list[keras.layers.Conv2D], step: Callable[[Any], Outputs], data: Any) -> Outputs:
-    for layer in pointwise:
-        layer.__class__ = Conv2D
-    try:
-        return step(data)
-    finally:
-        for layer in pointwise:
-            layer.__class__ = keras.layers.Conv2D
+    return step
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -29,23 +29,23 @@ def pair(build: Callable[[], list[keras.Layer]], shape: tuple[int | None, ...] =
     return models
 
 
-def derivatives(model: keras.Model, *, training: bool = True) -> list[np.ndarray]:
+def derivatives(model: keras.Model) -> list[tf.Tensor]:
     """The outputs, and the gradients of the images and of all that trains."""
     images = tf.constant(np.random.default_rng(2).normal(size=(4, *model.input_shape[1:])), "float32")
     with tf.GradientTape() as tape:
         tape.watch(images)
-        outputs = tf.cast(model(images, training=training), "float32")
+        outputs = tf.cast(model(images, training=True), "float32")
         loss = tf.reduce_sum(tf.sin(outputs))
     of = [images, *(variable.value for variable in model.trainable_variables)]
     return [outputs, *tape.gradient(loss, of)]
 
 
-def stock_learning(model: keras.Model) -> list[np.ndarray]:
+def stock_learning(model: keras.Model) -> list[tf.Tensor]:
     """The derivatives in a graph."""
     return tf.function(lambda: derivatives(model))()
 
 
-def learning(model: keras.Model) -> list[np.ndarray]:
+def learning(model: keras.Model) -> list[tf.Tensor]:
     """The derivatives as a step that learns computes them."""
     model.train_step = lambda _: derivatives(model)
     return tf.function(lambda: learning_step(model)(None))()
