@@ -34,6 +34,9 @@ _COMPUTING = (("tensorflow", "tensorflow-cpu"), ("keras",))
 _CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "requirements-*.txt")
 """What of a checkout runs: a grid file that a user put beside it changes no code."""
 
+_INSTRUCTIONS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")
+"""By which oneDNN chooses its kernels, as Linux names them."""
+
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow", "prefect")
 
 
@@ -110,10 +113,18 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The CPU's model name, where Linux tells it."""
+    """The CPU as Linux tells it: `AMD EPYC, family 26, model 2 (avx2 avx512_vnni avx512_bf16)`.
+
+    Clouds give several generations one name: it alone tells neither how fast a processor is nor to which bit it rounds.
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+    first = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    told = {name.strip(): value.strip() for name, _, value in first}
+    if "model name" not in told:
+        return platform.processor()  # not an x86
+    kind = [f"{short} {told[name]}" for name, short in (("cpu family", "family"), ("model", "model")) if name in told]
+    instructions = [each for each in _INSTRUCTIONS if each in told.get("flags", "").split()]
+    return ", ".join([told["model name"], *kind]) + (f" ({' '.join(instructions)})" if instructions else "")

@@ -144,6 +144,33 @@ def test_environment_names_what_computed(monkeypatch):
     assert provenance.git_commit() == "abc"
 
 
+CPUINFO = """processor\t: 0
+cpu family\t: 26
+model\t\t: 2
+model name\t: AMD EPYC
+flags\t\t: fpu avx2 avx512_vnni
+
+processor\t: 1
+model\t\t: 3
+model name\t: another
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (CPUINFO, "AMD EPYC, family 26, model 2 (avx2 avx512_vnni)"),
+        (CPUINFO.replace(" avx2 avx512_vnni", ""), "AMD EPYC, family 26, model 2"),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n", "aarch64"),
+        ("", "aarch64"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(monkeypatch, text, told):
+    monkeypatch.setattr(provenance.Path, "read_text", lambda *_, **__: text)
+    monkeypatch.setattr(provenance.platform, "processor", lambda: "aarch64")
+    assert provenance._processor() == told
+
+
 def test_another_projects_commit_is_not_ours(tmp_path, monkeypatch):
     provenance._git(tmp_path, "init")
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site-packages" / "bloodcell" / "provenance.py"))
