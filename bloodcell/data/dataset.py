@@ -64,10 +64,11 @@ def read_info(store: Store, dataset: str) -> DatasetInfo:
         version = version or artifacts.read_model(store, artifacts.latest_dataset(name), LatestVersion).version
         return artifacts.read_model(store, artifacts.dataset(name, version, "dataset.json"), DatasetInfo)
     except ObjectNotFoundError as error:
-        known = ", ".join(dataset_names(store)) or "none"
+        names = dataset_names(store)
+        add = f"add it with `bloodcell data push --name {name} <archive or folder>` (or `bloodcell data synthesize`)"
         raise ObjectNotFoundError(
-            f"dataset is {dataset!r}; {store.url} holds {known}",
-            remedy="add it with `bloodcell data push <archive or folder>` (or `bloodcell data synthesize`)",
+            f"dataset is {dataset!r}; {store.url} holds {', '.join(names) or 'none'}",
+            remedy=f"leave @{version} out for the latest version" if "@" in dataset and name in names else add,
         ) from error
 
 
