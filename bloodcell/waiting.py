@@ -1,4 +1,4 @@
-"""How long a training waits for data, and that it hardly does. The numbers are those of plain `fit`."""
+"""The next batch is taken ahead, and it is measured how long a training waits for it; numbers are those of `fit`."""
 
 import time
 from collections import deque
@@ -48,18 +48,15 @@ class Waiting:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def timed(
-        self, step: Callable[[Any], Outputs], spec: Any, thread: Executor, *, jit_compile: bool
-    ) -> Callable[[Any], Outputs]:
+    def timed(self, step: Callable[[Any], Outputs], spec: Any, thread: Executor) -> Callable[[Any], Outputs]:
         """What Keras calls for each step of an epoch: takes the next batch of an iterator, and computes.
 
         Args:
             step: `train_step` or `test_step` of a model.
             spec: Structure of a batch; with it the last, smaller batch of an epoch needs no graph of its own.
             thread: The single one in which the next batch is taken meanwhile.
-            jit_compile: Whether XLA compiles the step.
         """
-        compute = tf.function(step, [spec], autograph=False, jit_compile=jit_compile)
+        compute = tf.function(step, [spec], autograph=False)
         running: deque[Outputs] = deque()
         take = _prefetching(thread)
 
@@ -90,10 +87,10 @@ def measured(model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dat
         train: Batches to train on.
         validation: Batches to validate on.
     """
-    waiting, jit_compile = Waiting(), model.jit_compile
+    waiting = Waiting()
     with ThreadPoolExecutor(1, "next-batch") as thread:
-        model.train_function = waiting.timed(model.train_step, train.element_spec, thread, jit_compile=jit_compile)
-        model.test_function = waiting.timed(model.test_step, validation.element_spec, thread, jit_compile=jit_compile)
+        model.train_function = waiting.timed(model.train_step, train.element_spec, thread)
+        model.test_function = waiting.timed(model.test_step, validation.element_spec, thread)
         try:
             yield waiting
         finally:

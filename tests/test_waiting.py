@@ -106,7 +106,7 @@ def test_the_time_in_which_batches_are_late_counts_and_no_other(monkeypatch, thr
     monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
     waiting, data = Waiting(), batches()
     tf.constant(0)  # the first takes its time
-    step = waiting.timed(compute, None, thread, jit_compile=False)
+    step = waiting.timed(compute, None, thread)
     assert [int(step(data)["loss"]) for _ in range(3)] == [0, 1, 2]
     assert at_least <= waiting.seconds < below
 
@@ -114,9 +114,7 @@ def test_the_time_in_which_batches_are_late_counts_and_no_other(monkeypatch, thr
 def test_what_was_taken_ahead_is_not_lost_to_another_iterator(monkeypatch, thread):
     monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
     waiting = Waiting()
-    train, test = (
-        waiting.timed(lambda batch: {"loss": tf.constant(batch)}, None, thread, jit_compile=False) for _ in range(2)
-    )
+    train, test = (waiting.timed(lambda batch: {"loss": tf.constant(batch)}, None, thread) for _ in range(2))
     data, seen = iter(range(6)), []
     for _ in range(3):  # epochs, each with a validation of its own
         seen += [int(train(data)["loss"]) for _ in range(2)]
@@ -151,7 +149,7 @@ def test_validation_counts(model):
 
 
 def test_the_end_of_the_data_ends_an_epoch(thread):
-    step = Waiting().timed(lambda batch: {"loss": tf.reduce_sum(batch[0])}, SPEC, thread, jit_compile=False)
+    step = Waiting().timed(lambda batch: {"loss": tf.reduce_sum(batch[0])}, SPEC, thread)
     batch = (tf.ones((2, 4)), tf.ones(2))
     assert float(step(iter([batch]))["loss"]) == 8
     with pytest.raises(StopIteration):
@@ -171,7 +169,7 @@ def test_the_host_is_one_step_ahead_of_the_device_at_most(monkeypatch, thread):
             finished.append(self.number)
 
     monkeypatch.setattr(tf, "function", lambda step, *args, **options: step)
-    step = Waiting().timed(lambda number: {"loss": OnDevice(number)}, None, thread, jit_compile=False)
+    step = Waiting().timed(lambda number: {"loss": OnDevice(number)}, None, thread)
     seen, asked = [], threading.Semaphore(0)
 
     def numbers():
