@@ -85,13 +85,17 @@ def learning_step(model: keras.Model) -> Callable[[Any], Any]:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _pointwise(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, _Gradients]:
+    """The convolution and its gradients: of (batch, height, width, channels) by (1, 1, channels, filters)."""
+
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         of_images = tf.raw_ops.Conv2DBackpropInput(
             input_sizes=tf.shape(images), filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding="VALID"
         )
         channels, filters = kernel.shape[2:]
-        positions, there = tf.reshape(images, [-1, channels]), tf.reshape(upstream, [-1, filters])
-        return of_images, tf.reshape(tf.matmul(positions, there, transpose_a=True), kernel.shape)
+        positions = tf.reshape(images, [-1, channels])
+        upstream_positions = tf.reshape(upstream, [-1, filters])
+        of_kernel = tf.matmul(positions, upstream_positions, transpose_a=True)
+        return of_images, tf.reshape(of_kernel, kernel.shape)
 
     return tf.nn.conv2d(images, kernel, strides=1, padding="VALID"), gradients
 
