@@ -7,7 +7,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
@@ -37,6 +37,45 @@ def alternate(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[
 
 
 @dataclass(frozen=True)
+class Turns:
+    """The seconds of sides that took turns, their processes started anew several times.
+
+    Two processes that do the same do not take the same time, for as long as they live. So a ratio is the median of its
+    medians by start, and how far these differ tells how finely it can be known.
+
+    Attributes:
+        starts: By start, the seconds of each side by round.
+    """
+
+    starts: tuple[Mapping[str, Sequence[float]], ...]
+
+    @classmethod
+    def take(cls, sides: "Mapping[str, Callable[[], Side]]", *, starts: int, rounds: int) -> Self:
+        """Let sides take turns.
+
+        Args:
+            sides: What prepares each.
+            starts: How often all are prepared.
+            rounds: Portions of work of each, a start.
+        """
+        taken = []
+        for start in range(starts):
+            names = list(sides)
+            names = names[start % len(names) :] + names[: start % len(names)]  # the first prepared may have it better
+            with ExitStack() as stack:
+                taken.append(alternate({name: stack.enter_context(sides[name]()).turn for name in names}, rounds))
+        return cls(tuple(taken))
+
+    def seconds(self, side: str) -> float:
+        """Median of a side's portions."""
+        return statistics.median(second for start in self.starts for second in start[side])
+
+    def ratios(self, side: str, other: str) -> list[float]:
+        """Of the first side's seconds to the other's: the median of each start's rounds."""
+        return [Ratio.of(start[side], start[other]).median for start in self.starts]
+
+
+@dataclass(frozen=True)
 class Ratio:
     """The median of ratios taken round by round, and the least and largest of them."""
 
@@ -52,6 +91,11 @@ class Ratio:
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def by_start(ratios: Sequence[float]) -> str:
+    """The ratios of several starts, as a table shows them."""
+    return " ".join(f"{ratio:.3f}" for ratio in ratios)
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,15 @@ def figures(costs: Mapping[int, Costs]) -> list[Figure]:
         Figure(key=f"report-{size}", text=f"their report, {size} rows", value=cost.report.seconds, unit="s")
         for size, cost in costs.items()
     ]
+    found += [
+        Figure(
+            key=f"fan-out-and-report-{size}",
+            text=f"{size} no-op experiments, planned, fanned out and reported on",
+            value=cost.fan_out.seconds + cost.report.seconds,
+            unit="s",
+        )
+        for size, cost in costs.items()
+    ]
     few, many = min(costs), max(costs)
     if few < many:
         found += growth("fan-out", "an experiment", {size: costs[size].fan_out for size in (few, many)})

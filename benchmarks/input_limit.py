@@ -3,17 +3,16 @@
 Both are `bloodcell.training.fit` of one architecture, validation included, each in a process of its own. The one reads
 the array of decoded images, in an order that the seed decides; the other takes the first batch of that pipeline, keeps
 it in memory, and repeats it. They take turns, an epoch each, the others waiting meanwhile; the first epoch, in which
-TensorFlow traces, is not counted. An epoch takes seconds: two that are neighbours in time have much of a machine's
-unrest in common, and the median of many such ratios the less of it.
+TensorFlow traces, is not counted. An epoch takes seconds: what else runs on the machine slows two that are neighbours
+in time alike, so that their ratio is less noisy than either, and the median of many such ratios less still.
 
 Two processes that do the same do not take the same time either, for as long as they live. So all are started several
 times, and the figure is the median of their medians; and a third process, which does what the limit's does, is measured
-beside them: what it takes over the limit is what such a ratio can tell at all.
+beside them: how far its ratio to the limit is from one is the smallest difference that this method can tell.
 """
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,7 +22,7 @@ from threading import Semaphore, Thread
 import click
 
 from benchmarks import options
-from benchmarks.comparing import Ratio, Side, alternate
+from benchmarks.comparing import Side, Turns, by_start
 from benchmarks.photographs import Published, photographs
 from benchmarks.results import Figure, Row, save
 from benchmarks.throughput import Shape
@@ -106,23 +105,11 @@ def compare(
     Returns:
         The ratio, and the line of the table.
     """
-    sides = [("epoch", False), ("limit", True), ("again", True)]
-    ratios: dict[str, list[float]] = {"epoch": [], "again": []}
-    seconds: dict[str, list[float]] = {name: [] for name, _ in sides}
-    for start in range(starts):
-        turned = sides[start % 3 :] + sides[: start % 3]  # what is prepared first may have it better
-        with ExitStack() as stack:
-            side = {
-                name: stack.enter_context(
-                    Side(partial(prepare, held=held), shape, store, cache, batch_size, threads)
-                ).turn
-                for name, held in turned
-            }
-            taken = alternate(side, rounds)
-        for name, own in ratios.items():
-            own.append(Ratio.of(taken[name], taken["limit"]).median)
-        for name in seconds:
-            seconds[name] += taken[name]
+    held = {"epoch": False, "limit": True, "again": True}
+    arguments = (shape, store, cache, batch_size, threads)
+    sides = {name: partial(Side, partial(prepare, held=one_batch), *arguments) for name, one_batch in held.items()}
+    turns = Turns.take(sides, starts=starts, rounds=rounds)
+    ratios = {name: turns.ratios(name, "limit") for name in ("epoch", "again")}
     figure = Figure(
         key=f"input-{shape.key}",
         text=f"time of an epoch over the same steps on one batch in memory, {shape.text}",
@@ -132,10 +119,10 @@ def compare(
     )
     return figure, {
         "model": shape.text,
-        "epoch, s": round(median(seconds["epoch"]), 2),
-        "limit, s": round(median(seconds["limit"]), 2),
-        "ratio by start": " ".join(f"{ratio:.3f}" for ratio in ratios["epoch"]),
-        "limit over itself by start": " ".join(f"{ratio:.3f}" for ratio in ratios["again"]),
+        "epoch, s": round(turns.seconds("epoch"), 2),
+        "limit, s": round(turns.seconds("limit"), 2),
+        "ratio by start": by_start(ratios["epoch"]),
+        "limit over itself by start": by_start(ratios["again"]),
     }
 
 
@@ -144,7 +131,7 @@ def compare(
 @click.option("--model", "models", multiple=True, default=_SHAPES, show_default=True, metavar="BACKBONE[:SIDE[:WIDTH]]")
 @click.option("--count", default=2000, show_default=True, help="Images of an epoch, validation included.")
 @click.option("--batch-size", default=32, show_default=True)
-@click.option("--starts", default=3, show_default=True, help="How often all processes are started anew.")
+@options.starts
 @click.option("--rounds", default=7, show_default=True, help="Epochs of each process.")
 @options.threads
 @options.results

@@ -20,6 +20,7 @@ weights = click.option(
     help="Folder of MobileNet's weights, named as Keras names them; random ones otherwise.",
 )
 threads = click.option("--threads", type=int, default=cpus, help="CPU threads; all cores otherwise.")
+starts = click.option("--starts", default=3, show_default=True, help="How often all processes are started anew.")
 results = click.option(
     "--results", "folder", type=click.Path(path_type=Path), default=RESULTS, help="Folder that the figures are kept in."
 )

@@ -7,8 +7,8 @@ differences are means over seeds, with their 95% intervals.
 """
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from benchmarks import options, throughput
-from benchmarks.comparing import Difference, Ratio, Side, alternate
+from benchmarks.comparing import Difference, Side, Turns, by_start
 from benchmarks.photographs import Published, photographs
 from benchmarks.results import Figure, Row, save
 from benchmarks.throughput import Shape
@@ -28,22 +28,23 @@ MIXED = ("mixed_bfloat16", "mixed_float16")
 
 
 def compare_throughput(
-    shape: Shape, mixed: Sequence[str], *, batch_size: int, threads: int, rounds: int, steps: int
+    shape: Shape, mixed: Sequence[str], *, batch_size: int, threads: int, starts: int, rounds: int, steps: int
 ) -> tuple[list[Figure], list[Row]]:
     """Measure one shape in float32 and in each mixed precision; returns the ratios and the lines of the table."""
-    with ExitStack() as stack:
-        turns = {}
-        for precision in (FULL, *mixed):
-            config = shape.config(batch_size).model_copy(update={"precision": precision})
-            turns[precision] = stack.enter_context(Side(throughput.ours, config, threads, steps)).turn
-        seconds = alternate(turns, rounds)
-    rates = {precision: round(batch_size * steps / median(taken), 1) for precision, taken in seconds.items()}
-    ratios = {precision: Ratio.of(seconds[FULL], seconds[precision]) for precision in mixed}
+    sides = {
+        precision: partial(
+            Side, throughput.ours, shape.config(batch_size).model_copy(update={"precision": precision}), threads, steps
+        )
+        for precision in (FULL, *mixed)
+    }
+    turns = Turns.take(sides, starts=starts, rounds=rounds)
+    rates = {precision: round(batch_size * steps / turns.seconds(precision), 1) for precision in sides}
+    ratios = {precision: turns.ratios(FULL, precision) for precision in mixed}
     figures = [
         Figure(
             key=f"{precision}-{shape.key}",
             text=f"training throughput in {precision} over {FULL}, {shape.text}",
-            value=ratio.median,
+            value=median(ratio),
             unit="x",
         )
         for precision, ratio in ratios.items()
@@ -54,7 +55,7 @@ def compare_throughput(
             "precision": precision,
             "images/s": rates[precision],
             f"{FULL}, images/s": rates[FULL],
-            "ratio (least to largest)": str(ratio),
+            "ratio by start": by_start(ratio),
         }
         for precision, ratio in ratios.items()
     ]
@@ -94,20 +95,25 @@ def compare_accuracy(
     figures, sentences = [], []
     for precision in mixed:
         change = Difference.of(accuracies[precision], accuracies[FULL])
+        pairs = zip(accuracies[precision], accuracies[FULL], strict=True)
         figures.append(
             Figure(
                 key=f"{precision}-accuracy",
-                text=f"test accuracy in {precision} minus that in {FULL}, {base.network} at {base.side} px",
+                text=f"test accuracy, {precision} minus {FULL}, {base.network}, {base.side} px (95% interval)",
                 value=100 * change.mean,
+                interval=(100 * change.low, 100 * change.high),
                 unit="points",
             )
         )
         sentences.append(
             f"Mean test accuracy over {seeds} seeds is {means[FULL]:.1f}% in {FULL} and {means[precision]:.1f}% in "
-            f"{precision}: a difference of {100 * change.mean:+.1f} points (95% interval {100 * change.low:+.1f} to "
-            f"{100 * change.high:+.1f}). Chance is {chance:.0f}%."
+            f"{precision}. Chance is {chance:.0f}%. By seed, in {precision} and in {FULL}: {_pairs(pairs)}."
         )
     return figures, sentences
+
+
+def _pairs(accuracies: Iterable[tuple[float, float]]) -> str:
+    return ", ".join(f"{100 * own:.0f} and {100 * full:.0f}%" for own, full in accuracies)
 
 
 @click.command(help=__doc__)
@@ -115,12 +121,13 @@ def compare_accuracy(
 @click.option("--model", "models", multiple=True, default=("MobileNet:128:0.25", "MobileNet:128"))
 @click.option("--precision", "mixed", multiple=True, type=click.Choice(MIXED), default=MIXED, show_default=True)
 @click.option("--batch-size", default=32, show_default=True)
-@click.option("--rounds", default=3, show_default=True, help="Turns of each precision.")
+@options.starts
+@click.option("--rounds", default=3, show_default=True, help="Turns of each precision, a start.")
 @click.option("--steps", default=4, show_default=True, help="Training steps a turn.")
 @click.option("--count", default=2000, show_default=True, help="Images of the trainings.")
 @click.option("--side", default=48, show_default=True, help="Of these images, in pixels.")
 @click.option("--epochs", default=15, show_default=True)
-@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Trainings in each precision.")
+@click.option("--seeds", type=click.IntRange(min=2), default=12, show_default=True, help="Trainings in each precision.")
 @options.threads
 @options.results
 def main(
@@ -129,6 +136,7 @@ def main(
     models: tuple[str, ...],
     mixed: tuple[str, ...],
     batch_size: int,
+    starts: int,
     rounds: int,
     steps: int,
     count: int,
@@ -144,7 +152,7 @@ def main(
     import_keras()
     from bloodcell.training import set_up
 
-    turns = {"batch_size": batch_size, "rounds": rounds, "steps": steps, "threads": threads}
+    turns = {"batch_size": batch_size, "starts": starts, "rounds": rounds, "steps": steps, "threads": threads}
     measured = [compare_throughput(Shape.parse(text), mixed, **turns) for text in models]
     set_up(0, threads)
     base = load_grid("demo").rows[0].config.model_copy(update={"image_size": side, "epochs": epochs})

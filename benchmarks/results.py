@@ -33,6 +33,9 @@ class Figure(Frozen):
     text: str = Field(description="What was measured, as a row of a table says it.")
     value: float
     unit: str = Field("", description="`x` for a ratio, `s`, `points`; others, as `MB`, are shown whole.")
+    interval: tuple[float, float] | None = Field(
+        None, description="The 95% interval, where there is one: a bar is missed if all of it misses."
+    )
     at_least: float | None = None
     at_most: float | None = None
 
@@ -45,15 +48,22 @@ class Figure(Frozen):
     @property
     def met(self) -> bool | None:
         """Whether it clears its bar; None where it has none."""
-        return self._clears(self.value)
+        return self._clears(self._deciding)
 
     @property
     def shown(self) -> str:
         """The value with its unit, as a reader sees it: one that misses its bar is not rounded onto it."""
         more = 0
-        while self.met is False and self._clears(round(self.value, digits(self.unit) + more)):
+        while self.met is False and self._clears(round(self._deciding, digits(self.unit) + more)):
             more += 1
-        return quantity(self.value, self.unit, more)
+        between = " to ".join(quantity(bound, self.unit, more).split()[0] for bound in self.interval or ())
+        return quantity(self.value, self.unit, more) + (f" ({between})" if between else "")
+
+    @property
+    def _deciding(self) -> float:
+        """What the bar is for: the value, or the end of its interval that clears the bar more easily."""
+        values = self.interval or (self.value,)
+        return min(values) if self.at_least is None else max(values)
 
     def _clears(self, value: float) -> bool | None:
         if self.at_least is not None:
@@ -63,9 +73,11 @@ class Figure(Frozen):
     @property
     def bar(self) -> str:
         """The bar, as a reader sees it; empty where it has none."""
-        if self.at_least is not None:
-            return f"at least {quantity(self.at_least, self.unit)}"
-        return "" if self.at_most is None else f"at most {quantity(self.at_most, self.unit)}"
+        bound = self.at_most if self.at_least is None else self.at_least
+        if bound is None:
+            return ""
+        within = ", within the interval" if self.interval else ""
+        return f"at {'most' if self.at_least is None else 'least'} {quantity(bound, self.unit)}{within}"
 
 
 def quantity(value: float, unit: str, more_digits: int = 0) -> str:
@@ -160,6 +172,10 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def machine() -> dict[str, Any]:
-    """What a figure depends on beside the code: processor, cores, memory in bytes, packages; and the commit."""
+    """What a figure depends on beside the code: processor, cores, memory in bytes, packages; and the commit.
+
+    Not whether oneDNN is on: that is a matter of each side of a comparison.
+    """
     facts = environment(device="CPU", threads=cpus())
+    del facts["oneDNN"]
     return facts | {"cores": cpus(), "memory": psutil.virtual_memory().total}

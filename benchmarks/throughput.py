@@ -6,21 +6,24 @@ input pipeline is measured, that is `input_limit`. Stock is what `keras.applicat
 determinism, and with the steps of `bloodcell.waiting`. Ours has the kernels of oneDNN; stock has them on processors for
 which TensorFlow turns them on by itself, those with AVX-512 VNNI or more, and a third side is stock with them on any.
 All this is switched for a whole process: so each side is a process of its own, and they take turns, the others waiting
-while one trains. The first steps, in which TensorFlow traces, are not counted.
+while one trains. All are started several times, as two processes that do the same do not take the same time either; the
+ratio is the median of the starts' medians. The first steps, in which TensorFlow traces, are not counted.
 """
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
 from benchmarks import options
-from benchmarks.comparing import Ratio, Side, alternate
+from benchmarks.comparing import Side, Turns, by_start
 from benchmarks.results import Figure, Row, save
 from bloodcell.backbones import BACKBONES
 from bloodcell.config import ExperimentConfig
@@ -109,9 +112,7 @@ def ours(config: ExperimentConfig, threads: int, steps: int) -> Callable[[], obj
     set_up(config.seed, threads)
     model, batches = build_model(config, CLASSES), _batches(config)
     thread = ThreadPoolExecutor(1)
-    model.train_function = Waiting().timed(
-        model.train_step, batches.element_spec, thread, jit_compile=model.jit_compile
-    )
+    model.train_function = Waiting().timed(model.train_step, batches.element_spec, thread)
     return _steps(model, batches, steps)
 
 
@@ -154,44 +155,39 @@ def _steps(model: Any, batches: Any, steps: int) -> Callable[[], object]:
     return train
 
 
-def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: int) -> tuple[list[Figure], Row]:
+def compare(
+    shape: Shape, *, batch_size: int, threads: int, starts: int, rounds: int, steps: int
+) -> tuple[list[Figure], Row]:
     """Measure one shape.
 
     Returns:
         The ratios to both sides of stock Keras, and the line of the table.
     """
     arguments = (shape.config(batch_size), threads, steps)
-    with (
-        Side(stock, *arguments) as plain,
-        Side(stock_with_onednn, *arguments) as onednn,
-        Side(ours, *arguments) as own,
-    ):
-        seconds = alternate({"stock": plain.turn, "oneDNN": onednn.turn, "ours": own.turn}, rounds)
-    ratio, to_onednn = (Ratio.of(seconds[side], seconds["ours"]) for side in ("stock", "oneDNN"))
-    rates = {side: batch_size * steps / float(np.median(taken)) for side, taken in seconds.items()}
+    prepares = {"stock": stock, "oneDNN": stock_with_onednn, "ours": ours}
+    turns = Turns.take(
+        {name: partial(Side, prepare, *arguments) for name, prepare in prepares.items()}, starts=starts, rounds=rounds
+    )
+    ratios = {name: turns.ratios(name, "ours") for name in ("stock", "oneDNN")}
+    rates = {name: round(batch_size * steps / turns.seconds(name), 1) for name in prepares}
+    said = {"stock": ("", "as it comes"), "oneDNN": ("onednn-", "with oneDNN")}
     figures = [
         Figure(
-            key=f"throughput-{shape.key}",
-            text=f"training throughput over stock Keras as it comes, {shape.text}",
-            value=ratio.median,
+            key=f"throughput-{prefix}{shape.key}",
+            text=f"training throughput over stock Keras {how}, {shape.text}",
+            value=median(ratios[name]),
             unit="x",
-            at_least=shape.at_least,
-        ),
-        Figure(
-            key=f"throughput-onednn-{shape.key}",
-            text=f"training throughput over stock Keras with oneDNN, {shape.text}",
-            value=to_onednn.median,
-            unit="x",
-            at_least=shape.at_least,  # there are processors on which it comes so
-        ),
+            at_least=shape.at_least,  # of both: there are processors on which stock Keras comes with oneDNN
+        )
+        for name, (prefix, how) in said.items()
     ]
     return figures, {
         "model": shape.text,
-        "stock Keras, images/s": round(rates["stock"], 1),
-        "stock with oneDNN, images/s": round(rates["oneDNN"], 1),
-        "ours, images/s": round(rates["ours"], 1),
-        "ratio to stock (least to largest)": str(ratio),
-        "to stock with oneDNN": str(to_onednn),
+        "stock Keras, images/s": rates["stock"],
+        "stock with oneDNN, images/s": rates["oneDNN"],
+        "ours, images/s": rates["ours"],
+        "ratio to stock by start": by_start(ratios["stock"]),
+        "to stock with oneDNN by start": by_start(ratios["oneDNN"]),
     }
 
 
@@ -200,7 +196,8 @@ def compare(shape: Shape, *, batch_size: int, threads: int, rounds: int, steps: 
 @click.option("--all", "everything", is_flag=True, help="The other backbones too, at their own side.")
 @click.option("--batch-size", default=32, show_default=True)
 @options.threads
-@click.option("--rounds", default=15, show_default=True, help="Turns of each side; the figure is their median ratio.")
+@options.starts
+@click.option("--rounds", default=5, show_default=True, help="Turns of each side, a start.")
 @click.option(
     "--steps", default=5, show_default=True, help="Training steps a turn, which the start of fit is a part of."
 )

@@ -6,7 +6,7 @@ counted: `bloodcell data push` of the images, then `python -m flows.grid` with P
 each experiment, the figures of every split, the pictures of errors, and the report.
 
 On processors for which TensorFlow leaves the kernels of oneDNN off, those without AVX-512 VNNI, the notebook has none,
-and ours has: so the notebook also runs with `TF_ENABLE_ONEDNN_OPTS=1`, as one may set who knows of it.
+and ours has: so the notebook also runs with `TF_ENABLE_ONEDNN_OPTS=1`, as an informed user might set it.
 
 Each round has a seed of its own, and an empty store and cache; the sides change their order from round to round.
 The first round is a machine's first: it calibrates how many experiments share the cores, and makes Prefect's database.
@@ -69,20 +69,18 @@ def compare(images: Path, trainings: Trainings, *, seeds: int, slots: str, work:
 def figures(rounds: list[Round], classes: int) -> tuple[list[Figure], list[str]]:
     """The ratios and the difference in accuracy, and what they mean in words."""
     ratios = [each.ours.seconds / each.notebook.seconds for each in rounds]
-    text = f"wall-clock over the notebook's, {len(rounds[0].ours.accuracy)} rows"
-    found = [Figure(key="notebook-first", text=f"{text}, first run", value=ratios[0], unit="x", at_most=AT_MOST)]
-    if ratios[1:]:
-        found.append(
-            Figure(key="notebook", text=f"{text}, later runs", value=median(ratios[1:]), unit="x", at_most=AT_MOST)
-        )
-    found.append(
-        Figure(
-            key="notebook-onednn",
-            text=f"{text}, where that has oneDNN too, all runs",
-            value=median(each.ours.seconds / each.onednn.seconds for each in rounds),
-            unit="x",
-        )
-    )
+    to_onednn = [each.ours.seconds / each.onednn.seconds for each in rounds]
+    rows = f"{len(rounds[0].ours.accuracy)} rows"
+    found = []
+    for key, whose, bar, each in (
+        ("notebook", "the notebook's", AT_MOST, ratios),
+        ("notebook-onednn", "that of a notebook with oneDNN", None, to_onednn),
+    ):
+        first, *later = each
+        text = f"wall-clock over {whose}, {rows}"
+        found.append(Figure(key=f"{key}-first", text=f"{text}, first run", value=first, unit="x", at_most=bar))
+        if later:
+            found.append(Figure(key=key, text=f"{text}, later runs", value=median(later), unit="x", at_most=bar))
     waits = [waited for each in rounds for waited in each.ours.waited.values()]
     found.append(
         Figure(
@@ -122,7 +120,7 @@ def _rows(rounds: list[Round]) -> list[Row]:
 @options.data
 @options.weights
 @options.trainings
-@click.option("--seeds", default=2, show_default=True, help="Rounds, each with a seed of its own.")
+@click.option("--seeds", default=3, show_default=True, help="Rounds, each with a seed of its own.")
 @click.option("--row", "names", multiple=True, default=tuple(notebook.ROWS), help="One of the seven; all otherwise.")
 @click.option("--slots", default="auto", show_default=True, help="BLOODCELL_SLOTS of our side.")
 @options.results

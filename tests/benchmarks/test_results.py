@@ -36,6 +36,20 @@ def test_a_figure_that_misses_its_bar_is_not_rounded_onto_it(value, unit, bar, s
     assert Figure(key="speed", text="speed", value=value, unit=unit, **bar).shown == shown
 
 
+@pytest.mark.parametrize(
+    ("interval", "met", "shown"),
+    [
+        ((-5.9, 4.7), True, "-0.6 points (-5.9 to +4.7)"),
+        ((-5.9, -0.04), False, "-0.60 points (-5.90 to -0.04)"),
+    ],
+)
+def test_a_bar_is_missed_where_the_whole_interval_misses(interval, met, shown):
+    figure = Figure(key="right", text="accuracy", value=-0.6, unit="points", interval=interval, at_least=0)
+    assert (figure.met, figure.shown) == (met, shown)
+    assert figure.bar == "at least +0.0 points, within the interval"
+    assert figure.model_copy(update={"at_least": None, "at_most": -5}).met is True
+
+
 def test_a_figure_has_one_bar():
     with pytest.raises(ValidationError, match="two bars"):
         Figure(key="speed", text="speed", value=1.6, at_least=1, at_most=2)

@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import click
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -47,7 +48,7 @@ def no_set_up(monkeypatch):
 
 
 def test_throughput(tmp_path):
-    arguments = ("--model", TINY, "--batch-size", 2, "--rounds", 1, "--steps", 2, "--threads", 1)
+    arguments = ("--model", TINY, "--batch-size", 2, "--starts", 1, "--rounds", 1, "--steps", 2, "--threads", 1)
     result = measured(throughput.main, tmp_path, *arguments)
     assert [figure.key for figure in result.figures] == [
         "throughput-mobilenet-0.25-32",
@@ -74,6 +75,21 @@ def test_stock_keras_and_ours_are_one_network():
     assert float(own.optimizer.learning_rate) == float(stock.optimizer.learning_rate)
 
 
+def test_ours_is_measured_with_the_faster_layers_and_stock_keras_without():
+    from bloodcell import adam, batch_norm, faster
+    from bloodcell.model import build_model
+
+    config = Shape.parse(TINY).config(batch_size=2)
+    own, stock = build_model(config, throughput.CLASSES), throughput.stock_model(config)
+    normalisations = [
+        [type(layer) for layer in faster.layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+        for model in (own, stock)
+    ]
+    assert normalisations == [[batch_norm.BatchNormalization] * 27, [keras.layers.BatchNormalization] * 27]
+    assert (type(own.optimizer), type(stock.optimizer)) == (adam.Adam, keras.optimizers.Adam)
+    assert own.train_step.__name__ != stock.train_step.__name__  # that of `bloodcell.convolutions`
+
+
 @pytest.mark.long
 def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
     figure = Figure(key="bfloat16", text="speed", value=1.0, unit="x")
@@ -81,8 +97,11 @@ def test_precision(tmp_path, coloured_folder, monkeypatch, no_set_up):
     arguments = ("--data", coloured_folder, "--side", 32, "--epochs", 1, "--seeds", 2)
     result = measured(precision.main, tmp_path, *arguments)
     accuracies = ["mixed_bfloat16-accuracy", "mixed_float16-accuracy"]
-    assert [figure.key for figure in result.figures] == ["bfloat16"] * 3 + accuracies
-    assert [note.split(":")[0].split(" in ")[-1] for note in result.notes] == ["mixed_bfloat16", "mixed_float16"]
+    assert [figure.key for figure in result.figures] == ["bfloat16"] * 2 + accuracies
+    assert result.figures[-1].interval is not None
+    for precision_of, note in zip(("mixed_bfloat16", "mixed_float16"), result.notes, strict=True):
+        assert f"% in {precision_of}. Chance is 33%." in note
+        assert note.count("%, ") + 1 == 2  # seeds
 
 
 def test_input_limit(tmp_path, coloured_folder):
@@ -165,7 +184,7 @@ def compared(tmp_path, coloured_folder) -> Result:
 
 @pytest.mark.long
 def test_vs_notebook(compared):
-    assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn", "waiting"]
+    assert [figure.key for figure in compared.figures] == ["notebook-first", "notebook-onednn-first", "waiting"]
     assert 0 < compared.figures[-1].value < 100
     assert compared.rows[0]["ours, s"] > 0
     assert compared.rows[0]["notebook with oneDNN, s"] > 0
