@@ -71,10 +71,15 @@ def setting(config: ExperimentConfig, field: str) -> object:
 
 def setting_text(config: ExperimentConfig, field: str) -> str:
     """A setting as text; weights in the store without their folder, which has the setting's own name."""
-    return _text(setting(config, field)).removeprefix(WEIGHTS_PREFIX)
+    return value_text(setting(config, field)).removeprefix(WEIGHTS_PREFIX)
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value that a setting has, or a part of one.
+
+    >>> value_text(True), value_text(5e-5), value_text(None)
+    ('yes', '5e-5', 'none')
+    """
     match value:
         case None:
             return "none"
@@ -83,7 +88,7 @@ def _text(value: object) -> str:
         case float():
             return number(value)
         case BaseModel():
-            return ", ".join(f"{noun(name)} {_text(part)}" for name, part in value)
+            return ", ".join(f"{noun(name)} {value_text(part)}" for name, part in value)
         case _:
             return str(value)
 

@@ -12,6 +12,7 @@ from bloodcell.errors import BloodcellError
 from bloodcell.lease import held_by
 from bloodcell.published import PublishedRun, published_runs
 from bloodcell.store import AT_ONCE, Store
+from tasks.learning_time import Learned
 from tasks.plan import PlannedRun
 from tasks.precedents import Precedent, Precedents
 from tasks.reasons import Unfinished, reasons
@@ -26,6 +27,15 @@ def unfinished(store: Store, to_train: Sequence[PlannedRun]) -> dict[str, Unfini
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = zip(keys, pool.map(partial(_left, store), keys), strict=True)
         return {key: left for key, left in found if left}
+
+
+def epochs_over(begun: Mapping[str, Unfinished]) -> dict[str, int]:
+    """Of what goes on from a checkpoint, the epochs that have ended, by key.
+
+    Args:
+        begun: As from `unfinished`.
+    """
+    return {key: left.checkpoint[0] for key, left in begun.items() if left.checkpoint}
 
 
 def reasons_to_train(
@@ -85,16 +95,21 @@ def _precedents(run: GridRun) -> Iterator[Precedent]:
         yield Precedent(run.run_id, row.name, spec, row.key, row.status, row.reason)
 
 
-def learning_seconds(store: Store, reports: Sequence[PublishedRun]) -> dict[str, float]:
-    """How long the trainings that the reports name learned, by key, in seconds."""
+def learned(store: Store, reports: Sequence[PublishedRun]) -> dict[str, Learned]:
+    """What the trainings that the reports name took, by key; where several name one, the first counts, the newest."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(chain.from_iterable(pool.map(partial(_times_in, store), reports)))
+        return dict(chain.from_iterable(pool.map(partial(_learned_in, store), reports[::-1])))
 
 
-def _times_in(store: Store, report: PublishedRun) -> list[tuple[str, float]]:
+def _learned_in(store: Store, report: PublishedRun) -> list[tuple[str, Learned]]:
     try:
         table = store.read(artifacts.grid_run(report.grid, report.run_id, "runs.csv")).decode()
         lines = csv.DictReader(table.splitlines())
-        return [(line["key"], float(line["learning_seconds"])) for line in lines if line.get("learning_seconds")]
+        return [(line["key"], _learned(line)) for line in lines if line.get("learning_seconds")]
     except (BloodcellError, ValueError, KeyError):  # of another release: an estimate does without
         return []
+
+
+def _learned(line: Mapping[str, str]) -> Learned:
+    epochs, images = (int(line.get(column) or 0) or None for column in ("epochs_run", "train_images"))
+    return Learned(float(line["learning_seconds"]), epochs, images)

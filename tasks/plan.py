@@ -1,7 +1,7 @@
 """Decide which experiments a grid needs. Nothing is written here, and no Prefect is loaded."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
@@ -62,6 +62,7 @@ class Plan:
 
     Attributes:
         restart: Whether it forgets the nights before it: it was told to, or goes on with a night that was.
+        over: Of experiments that were begun and go on, the epochs that have ended, by key; empty until looked for.
     """
 
     grid: GridConfig
@@ -69,6 +70,7 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     leakage: tuple[LeakageAudit, ...]
     restart: bool = False
+    over: Mapping[str, int] = field(default_factory=dict)
 
     def in_order(self, outcomes: Iterable[RowOutcome]) -> tuple[RowOutcome, ...]:
         """Row after row, as the grid has them and a report shows them, each with its seeds in order."""

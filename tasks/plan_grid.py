@@ -13,7 +13,7 @@ from bloodcell.config import GridConfig
 from bloodcell.data.leakage import objection
 from bloodcell.store import AT_ONCE, Store
 from bloodcell.weights import stage_weights
-from tasks.evidence import newest_reports, read_precedents, reasons_to_train, unfinished
+from tasks.evidence import epochs_over, newest_reports, read_precedents, reasons_to_train, unfinished
 from tasks.interrupted import begin
 from tasks.plan import Audit, Plan, PlannedRun, kind_of, plan
 from tasks.reporting import audit_dataset
@@ -41,7 +41,9 @@ def plan_grid(
     reasons = {}
     if to_train:
         precedents = read_precedents(store, newest_reports(store, grid.name))
-        reasons = reasons_to_train(to_train, precedents, unfinished(store, to_train))
+        left = unfinished(store, to_train)
+        reasons = reasons_to_train(to_train, precedents, left)
+        planned = replace(planned, over=epochs_over(left))
     prepare(store, to_train)
     if kind := kind_of(force=force, another_seed=another_seed):
         own = (run.spec.key for run in planned.runs if run.resumed or not run.done)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from bloodcell.artifacts import ExperimentSpec
 from bloodcell.config import ExperimentConfig
-from bloodcell.formatting import number, reached, setting, setting_text, shortened
+from bloodcell.formatting import reached, setting, setting_text, shortened, value_text
 from bloodcell.holder import Holder
 from tasks.precedents import Alike, Precedents
 
@@ -39,7 +39,11 @@ class Unfinished(NamedTuple):
 
 
 class _Nearest(NamedTuple):
-    """How far trainings are from an experiment: the fewest differences win, then those of its own row."""
+    """How far trainings are from an experiment, by which the least is the nearest.
+
+    Those that all failed are the measure only where there are no others, however few their differences. Then the fewest
+    differences win, then those of its own row.
+    """
 
     failed: bool
     differences: int
@@ -113,13 +117,9 @@ def _changed(field: str, old: ExperimentConfig, new: ExperimentConfig) -> Iterat
     if isinstance(before, BaseModel) and isinstance(after, BaseModel):
         for part, value in before:
             if (other := getattr(after, part)) != value:
-                yield f"changed {field}.{part} {_text(value)} -> {_text(other)}"
+                yield f"changed {field}.{part} {value_text(value)} -> {value_text(other)}"
     elif before != after:
         yield f"changed {field} {setting_text(old, field)} -> {setting_text(new, field)}"
-
-
-def _text(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value).lower()
 
 
 def _weights(spec: ExperimentSpec) -> str:

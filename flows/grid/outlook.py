@@ -4,12 +4,13 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 from bloodcell.data.leakage import objection
 from bloodcell.formatting import clock, counted, runs_text
 from bloodcell.store import Store
-from tasks.evidence import learning_seconds, newest_reports, read_precedents, reasons_to_train, unfinished
+from tasks.evidence import epochs_over, learned, newest_reports, read_precedents, reasons_to_train, unfinished
 from tasks.learning_time import LearningTime, learning_time
 from tasks.plan import Action, Plan, PlannedRun
 from tasks.precedents import Precedents
@@ -43,9 +44,8 @@ def outlook(store: Store, planned: Plan) -> str:
     to_train = [run for run in planned.runs if not run.done]
     begun = unfinished(store, to_train)
     whys = {key: "; ".join(why) for key, why in reasons_to_train(to_train, precedents, begun).items()}
-    over = {key: left.checkpoint[0] for key, left in begun.items() if left.checkpoint}
-    seconds = learning_seconds(store, reports) if to_train else {}
-    takes = learning_time(to_train, precedents.by_key.values(), seconds, over)
+    planned = replace(planned, over=epochs_over(begun))
+    takes = learning_time(planned, precedents.by_key.values(), learned(store, reports)) if to_train else None
     leakage = objection(planned.leakage, planned.dataset.name)
     lines = shared(rows_of(planned.runs, whys, precedents, several_seeds=planned.grid.seeds > 1))
     return "\n".join(
@@ -161,6 +161,7 @@ def summed_up(runs: Sequence[PlannedRun], takes: LearningTime | None) -> list[st
     lines = [f"{counted(len(runs), 'experiment')}: {parts}"]
     if takes:
         some = f" for {takes.trainings:,} of them" if takes.trainings < counts["train"] else ""
+        stops = ", or less where they stop early" if takes.at_most else ""
         judged = counted(takes.rests_on, "earlier training")
-        lines.append(f"about {clock(takes.seconds)} of training in all{some}, judged by {judged}")
+        lines.append(f"about {clock(takes.seconds)} of training in all{some}{stops}, judged by {judged}")
     return lines

@@ -25,7 +25,7 @@ def pack(
 ) -> tuple[Settings, Plan]:
     """Decide how many experiments run at once, where the settings leave it open, and which start first.
 
-    What has a result comes last, as it keeps no core busy.
+    Of what goes on from a checkpoint, only what is left counts. What has a result comes last, as it keeps no core busy.
 
     Args:
         settings: Where things are.
@@ -36,14 +36,15 @@ def pack(
     Returns:
         The settings with a number of slots, and the plan with its runs in the order in which they are to start.
     """
-    jobs = [Job.of(run, planned.dataset) for run in planned.runs if not run.done]
+    to_train = [run for run in planned.runs if not run.done]
+    jobs = [Job.of(run, planned.dataset, planned.over.get(run.spec.key, 0)) for run in to_train]
     length = {job.key: job.images * job.cost for job in jobs}
     if settings.measures_slots:
         choice = _choice(settings, jobs, start, log)
         settings = settings.model_copy(update={"slots": choice.slots if choice else 1})
         length |= choice.seconds if choice else {}
-    runs = sorted(planned.runs, key=lambda run: length.get(run.spec.key, 0.0), reverse=True)
-    return settings, replace(planned, runs=tuple(runs))
+    to_train.sort(key=lambda run: length[run.spec.key], reverse=True)
+    return settings, replace(planned, runs=(*to_train, *(run for run in planned.runs if run.done)))
 
 
 def _choice(

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from bloodcell.config import ExperimentConfig
 from bloodcell.costs import multiply_adds
 from bloodcell.data.dataset import DatasetInfo
 from bloodcell.shapes import ModelShape
 from tasks.plan import PlannedRun
+from tasks.training_images import training_images
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Job:
     Attributes:
         key: The experiment.
         shape: Its model's.
-        images: Images it trains on, those of all epochs together; fewer where it stops early.
+        images: Images it trains on, those of all epochs it has before it together; fewer where it stops early.
         cost: Multiply-adds an image.
     """
 
@@ -26,20 +26,8 @@ class Job:
     cost: float
 
     @classmethod
-    def of(cls, run: PlannedRun, info: DatasetInfo) -> "Job":
-        """That of a planned run on the dataset."""
+    def of(cls, run: PlannedRun, info: DatasetInfo, over: int = 0) -> "Job":
+        """That of a planned run on the dataset, which goes on after so many epochs."""
         config = run.spec.config
-        images = config.epochs * training_images(config, info)
+        images = (config.epochs - over) * training_images(config, info)
         return cls(run.spec.key, ModelShape.of(config), images, multiply_adds(config))
-
-
-def training_images(config: ExperimentConfig, info: DatasetInfo) -> float:
-    """Images that train, by the shares that the configuration asks for; what `splits.assign` finds differs little."""
-    declared = {name: sum(classes.values()) for name, classes in info.declared.items()}
-    images = info.images - declared.get("TEST_SIMPLE", 0)
-    if config.split != "pooled" and "TEST" in declared:
-        rest: float = images - declared["TEST"]
-    else:
-        rest = images * (1 - config.test_fraction)
-    held_out_too = config.seen_fraction if config.split == "source" else 0.0
-    return rest * (1 - config.validation_fraction) * (1 - held_out_too)

@@ -15,7 +15,8 @@ from bloodcell.config import ExperimentConfig, GridRow
 from bloodcell.grids import load_grid
 from flows.grid.__main__ import main
 from flows.grid.outlook import Line, drawn, outlook, rows_of, shared, summed_up
-from tasks.learning_time import LearningTime
+from tasks.evidence import learned, newest_reports
+from tasks.learning_time import Learned, LearningTime
 from tasks.plan import PlannedRun, plan
 from tasks.precedents import Precedent, Precedents
 
@@ -99,6 +100,9 @@ def test_the_sum_says_what_it_rests_on():
         count, "about 1:01:40 of training in all, judged by 1 earlier training"
     ]  # fmt: skip
     assert "for 1 of them" in summed_up(runs, LearningTime(60, 1, 1))[1]
+    assert summed_up(runs, LearningTime(60, 1, 1, at_most=True))[1] == (
+        "about 0:01:00 of training in all for 1 of them, or less where they stop early, judged by 1 earlier training"
+    )
 
 
 @pytest.fixture
@@ -133,7 +137,7 @@ def test_a_plan_shows_reasons_and_leaves_the_store_as_it_is(store, settings, col
     assert plain[4] == "train c new row"
     assert plain[6].startswith("warning: the source cells of coloured are not known")
     assert plain[-2] == "3 experiments: 3 to train"
-    assert plain[-1].endswith("of training in all, judged by 1 earlier training")
+    assert plain[-1].endswith("of training in all for 2 of them, judged by 1 earlier training")
     run_id = artifacts.read_model(store, artifacts.latest_grid_run("own"), artifacts.LatestRun).run_id
     assert f"reuse a trained in {run_id}" in shown(**rows)
     assert "train a forced" in shown("--force", **rows)
@@ -145,6 +149,9 @@ def test_epochs_that_are_over_are_not_estimated_again(store, settings, coloured,
     assert CliRunner().invoke(main, ["--grid", grid_file(a={})]).exit_code == 0
     latest = artifacts.read_model(store, artifacts.latest_grid_run("own"), artifacts.LatestRun)
     (trained,) = artifacts.read_model(store, artifacts.grid_run("own", latest.run_id, "grid.json"), GridRun).rows
+    result = artifacts.read_result(store, trained.key)
+    took = learned(store, newest_reports(store, "own"))[trained.key]
+    assert took == Learned(result.learning_seconds, len(result.history), result.metrics["train"].images)
     figures = f"row,key,learning_seconds\na,{trained.key},600\n".encode()
     store.write(artifacts.grid_run("own", latest.run_id, "runs.csv"), figures)
     planned = plan(store, load_grid(grid_file(a={"epochs": 3})))

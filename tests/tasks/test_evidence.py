@@ -10,7 +10,16 @@ from bloodcell.artifacts import ExperimentSpec, GridRun, LatestRun, RowOutcome
 from bloodcell.checkpoints import Checkpoint, Checkpoints, Progress
 from bloodcell.config import GridConfig
 from bloodcell.holder import Holder
-from tasks.evidence import REPORTS, learning_seconds, newest_reports, read_precedents, reasons_to_train, unfinished
+from tasks.evidence import (
+    REPORTS,
+    epochs_over,
+    learned,
+    newest_reports,
+    read_precedents,
+    reasons_to_train,
+    unfinished,
+)
+from tasks.learning_time import Learned
 from tasks.plan import PlannedRun
 
 GRID = GridConfig(name="g", base={"backbone": "MobileNet"}, experiments={"a": {}, "b": {"dense_units": 16}})
@@ -51,7 +60,7 @@ def test_a_grid_without_a_report_has_no_precedents_and_no_other_grid_is_looked_a
     monkeypatch.setattr(type(store), "list", None)
     assert newest_reports(store, "other") == []
     assert read_precedents(store, []).by_key == {}
-    assert learning_seconds(store, []) == {}
+    assert learned(store, []) == {}
 
 
 def test_so_many_reports_are_read_and_the_newest(store, publish, monkeypatch):
@@ -61,13 +70,13 @@ def test_so_many_reports_are_read_and_the_newest(store, publish, monkeypatch):
     monkeypatch.setattr(type(store), "read", lambda self, name: reads.update([name]) or read(self, name))
     reports = newest_reports(store, "g")
     precedents = read_precedents(store, reports)
-    seconds = learning_seconds(store, reports)
+    took = learned(store, reports)
     assert sum(reads.values()) == 2 * REPORTS
     assert [report.run_id for report in reports] == runs[: -REPORTS - 1 : -1]
     assert set(precedents.trained_in.values()) == set(runs[-REPORTS:])
     newest = spec(GRID.rows[0], REPORTS + 4)
     assert precedents.trained_in[newest.key] == runs[-1]
-    assert seconds[newest.key] == REPORTS + 4.5
+    assert took[newest.key] == Learned(REPORTS + 4.5)
 
 
 def test_a_report_that_cannot_be_read_is_passed_over(store, publish):
@@ -77,7 +86,30 @@ def test_a_report_that_cannot_be_read_is_passed_over(store, publish):
         store.write(artifacts.grid_run("g", broken, file), b"\xff{")
     reports = newest_reports(store, "g")
     assert set(read_precedents(store, reports).by_key) == {spec(row).key for row in GRID.rows}
-    assert set(learning_seconds(store, reports)) == {spec(row).key for row in GRID.rows}
+    assert set(learned(store, reports)) == {spec(row).key for row in GRID.rows}
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "epochs", "images"),
+    [
+        ("epochs_run,learning_seconds,train_images", "7,60.5,100", 7, 100),
+        ("epochs_run,learning_seconds", "7,60.5", 7, None),
+        ("learning_seconds", "60.5", None, None),
+        ("epochs_run,learning_seconds,train_images", ",60.5,", None, None),
+        ("epochs_run,learning_seconds,train_images", "0,60.5", None, None),
+    ],
+)
+def test_what_a_report_does_not_tell_of_a_training_is_not_known(store, publish, columns, values, epochs, images):
+    table = f"row,key,{columns}\na,k,{values}\nb,failed\n"
+    store.write(artifacts.grid_run("g", publish(1), "runs.csv"), table.encode())
+    assert learned(store, newest_reports(store, "g")) == {"k": Learned(60.5, epochs, images)}
+
+
+def test_of_a_training_in_several_reports_the_newest_counts(store, publish):
+    for number, epochs in ((1, ""), (2, "7")):
+        table = f"key,epochs_run,learning_seconds\nk,{epochs},60.5\n".encode()
+        store.write(artifacts.grid_run("g", publish(number), "runs.csv"), table)
+    assert learned(store, newest_reports(store, "g")) == {"k": Learned(60.5, 7)}
 
 
 def test_what_was_begun_is_seen_and_what_was_only_planned_is_not(store, publish):
@@ -92,7 +124,9 @@ def test_what_was_begun_is_seen_and_what_was_only_planned_is_not(store, publish)
     Checkpoints(store, interrupted).write(Checkpoint(progress, {}))
     holder = Holder.this_process()
     artifacts.write_model(store, artifacts.lease(held, "000001.json"), holder)
-    assert list(reasons_to_train(to_train, precedents, unfinished(store, to_train)).values()) == [
+    begun = unfinished(store, to_train)
+    assert epochs_over(begun) == {interrupted: 1}
+    assert list(reasons_to_train(to_train, precedents, begun).values()) == [
         ("interrupted; goes on in epoch 2, after step 7 of it",),
         (f"begun by process {holder.process} on {holder.host}, which may be training it now",),
         ("new seed",),

@@ -44,7 +44,12 @@ def why(*trainings: Precedent, row="a", left: Unfinished | None = None, **fields
         (
             {"early_stopping": EarlyStopping(patience=3)},
             {"early_stopping": EarlyStopping(patience=5, restore_best=False)},
-            ("changed early_stopping.patience 3 -> 5", "changed early_stopping.restore_best true -> false"),
+            ("changed early_stopping.patience 3 -> 5", "changed early_stopping.restore_best yes -> no"),
+        ),
+        (
+            {"augmentation": Augmentation()},
+            {"augmentation": Augmentation(horizontal_flip=True, rotation=0.5)},
+            ("changed augmentation.horizontal_flip no -> yes", "changed augmentation.rotation 0 -> 0.5"),
         ),
         (
             {},

@@ -1,29 +1,15 @@
-import pytest
-
-from bloodcell.data import splits
 from bloodcell.data.dataset import read_info
-from bloodcell.data.manifest import read_manifest
 from bloodcell.shapes import ModelShape
-from tasks.packing.jobs import training_images
+from tasks.packing.jobs import Job
+from tasks.plan import PlannedRun
+from tasks.training_images import training_images
 
 
-@pytest.mark.parametrize("split", ["source", "folder", "pooled"])
-@pytest.mark.parametrize("name", ["coloured", "celled"])
-def test_as_many_images_are_expected_to_train_as_do(store, coloured, celled, small, name, split):
-    info = read_info(store, name)
-    config = small.model_copy(update={"split": split, "validation_fraction": 0.3})
-    assigned = splits.assign(read_manifest(store, info), config, sources_known=info.sources_known)
-    assert training_images(config, info) == pytest.approx((assigned == "train").sum(), abs=4)
-
-
-def test_images_that_no_split_uses_are_not_counted(store, coloured, small):
-    info = read_info(store, "coloured")
-    more = info.model_copy(
-        update={"declared": info.declared | {"TEST_SIMPLE": {"MONOCYTE": 50}}, "images": info.images + 50}
-    )
-    for split in ("source", "folder", "pooled"):
-        config = small.model_copy(update={"split": split})
-        assert training_images(config, more) == training_images(config, info)
+def test_a_job_is_what_is_left_to_train(store, coloured, small, spec):
+    info, config = read_info(store, "coloured"), small.model_copy(update={"epochs": 10})
+    run = PlannedRun("a", None, spec.model_copy(update={"config": config}), done=False)
+    assert Job.of(run, info).images == 10 * training_images(config, info)
+    assert Job.of(run, info, over=7).images == 3 * training_images(config, info)
 
 
 def test_a_shape_is_that_of_the_backbone_and_says_so(small):

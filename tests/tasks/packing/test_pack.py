@@ -4,6 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -251,6 +252,30 @@ def test_elsewhere_nothing_is_measured_and_the_longest_start_first_all_the_same(
     packed, ordered = measured.pack(auto.model_copy(update=fields), planned(1, 9, 5, 9, done=(1,)))
     assert (packed.concurrent, measured.measured, measured.lines) == (concurrent, [], [])
     assert [run.name for run in ordered.runs] == ["row-3", "row-2", "row-0", "row-1"]
+
+
+def test_of_what_goes_on_only_what_is_left_counts(machine, auto, planned):
+    plan = planned(9, 8, 7, done=(2,))
+    longest, other, done = plan.runs
+    nearly_over = replace(plan, over={longest.spec.key: 899})
+    _, ordered = machine({}).pack(auto.model_copy(update={"slots": 2}), nearly_over)
+    assert ordered.runs == (other, longest, done)
+    _, ordered = machine({}).pack(auto.model_copy(update={"slots": 2}), replace(plan, over={longest.spec.key: 900}))
+    assert ordered.runs == (other, longest, done)  # scoring and pictures are still to come
+    _, ordered = machine({1: 100, 2: 150, 4: 200}).pack(auto, nearly_over)
+    assert ordered.runs == (other, longest, done)
+
+
+def test_a_run_is_expected_to_last_as_long_as_what_is_left(machine, auto, planned):
+    def expected(plan) -> timedelta:
+        measured = machine({1: 100, 2: 110})
+        measured.pack(auto, plan)
+        hours, minutes, seconds = map(int, re.findall("about (\\d+):(\\d+):(\\d+)", measured.lines[-1])[0])
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+    plan = planned(*[20] * 8)
+    half_over = replace(plan, over={run.spec.key: 1000 for run in plan.runs})
+    assert expected(half_over) == pytest.approx(expected(plan) / 2, rel=0.1)
 
 
 def test_of_unlike_shapes_the_dearest_start_first(auto, store, coloured, small):
