@@ -43,9 +43,16 @@ class Augmentation(Frozen):
     """Random changes of each training image, drawn anew every epoch; evaluation images are never changed."""
 
     horizontal_flip: bool = Field(False, description="Mirror left and right with probability one half.")
-    vertical_flip: bool = Field(False, description="Mirror top and bottom with probability one half.")
+    vertical_flip: bool = Field(
+        False, description="Mirror top and bottom with probability one half, whatever becomes of left and right."
+    )
     rotation: float = Field(0.0, ge=0, le=180, description="Largest rotation to either side, in degrees.")
     shift: float = Field(0.0, ge=0, le=0.5, description="Largest shift along each axis, as a fraction of the side.")
+
+    @property
+    def changes(self) -> bool:
+        """Whether any of it is asked for."""
+        return self.horizontal_flip or self.vertical_flip or self.rotation > 0 or self.shift > 0
 
 
 class ExperimentConfig(Frozen):
@@ -153,6 +160,11 @@ class ExperimentConfig(Frozen):
     def side(self) -> int:
         """Side of the input images in pixels, with the backbone's default applied."""
         return self.image_size or self.row.image_size
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are changed at random."""
+        return self.augmentation is not None and self.augmentation.changes
 
     @property
     def choice_of_test(self) -> tuple[object, ...]:

@@ -21,13 +21,21 @@ Parameters would not do: a weight of VGG16's first convolution is used 50,000 ti
 _BACKWARD = 2.0
 """A backward pass takes two products for each of the forward pass: the gradient of the input, and of the weights."""
 
+_AUGMENTATION = 150.0
+"""Multiply-adds that take as long as to augment a pixel.
+
+Measured beside MobileNet(0.25) on one thread, at 128 and 224 px: 120 to 180 (docs/adr/0017). Larger networks do more
+multiply-adds in that time; but there it is a hundredth of a step and less.
+"""
+
 
 def multiply_adds(config: ExperimentConfig) -> float:
-    """Multiply-adds of a training step, an image.
+    """Multiply-adds of a training step, an image; for augmentation as many as would take its time.
 
     They grow with the pixels, and nearly with the square of the width. Where only the head trains there is hardly a
     backward pass; that of some layers counts as whole.
     """
     native = BACKBONES[config.backbone].image_size
     forward = MULTIPLY_ADDS[config.backbone] * config.width**2 * (config.side / native) ** 2
-    return forward * (1.0 if config.trainable == "head" else 1.0 + _BACKWARD)
+    network = forward * (1.0 if config.trainable == "head" else 1.0 + _BACKWARD)
+    return network + (_AUGMENTATION * config.side**2 if config.augmented else 0.0)

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from bloodcell import adam, batch_norm, convolutions, faster
+from bloodcell.augmentation import move_at_once
 from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.errors import TransientError, WeightsError
 
@@ -176,12 +177,14 @@ def _augmentation(augmentation: Augmentation | None) -> list[keras.Layer]:
     if augmentation is None:
         return []
     layers: list[keras.Layer] = []
-    if augmentation.horizontal_flip or augmentation.vertical_flip:
-        both = augmentation.horizontal_flip and augmentation.vertical_flip
-        mode = "horizontal_and_vertical" if both else "horizontal" if augmentation.horizontal_flip else "vertical"
-        layers.append(keras.layers.RandomFlip(mode))
+    # Two layers: one of both modes turns an image by half, or leaves it, and mirrors none.
+    if augmentation.horizontal_flip:
+        layers.append(keras.layers.RandomFlip("horizontal"))
+    if augmentation.vertical_flip:
+        layers.append(keras.layers.RandomFlip("vertical"))
     if augmentation.rotation:
         layers.append(keras.layers.RandomRotation(augmentation.rotation / 360))
     if augmentation.shift:
         layers.append(keras.layers.RandomTranslation(augmentation.shift, augmentation.shift))
+    move_at_once(layers)
     return layers

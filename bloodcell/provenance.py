@@ -11,6 +11,7 @@ from typing import Any
 
 TRAINING_SIDE = (
     "adam.py",
+    "augmentation.py",
     "backbones.py",
     "batch_norm.py",
     "convolutions.py",

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from bloodcell.backbones import BACKBONES
-from bloodcell.config import ExperimentConfig
+from bloodcell.config import Augmentation, ExperimentConfig
 from bloodcell.costs import MULTIPLY_ADDS, multiply_adds
 
 
@@ -33,3 +33,17 @@ def test_cost_grows_with_pixels_and_width_and_what_trains():
     assert multiply_adds(config(backbone="MobileNet", width=0.5)) == pytest.approx(whole / 4)
     assert multiply_adds(config(backbone="MobileNet", trainable="head")) == pytest.approx(whole / 3)
     assert multiply_adds(config(backbone="MobileNet", trainable=4)) == whole
+
+
+def test_augmentation_costs_by_the_pixel_whatever_the_network():
+    def extra(**fields) -> float:
+        augmented = config(augmentation=Augmentation(rotation=20), **fields)
+        return multiply_adds(augmented) - multiply_adds(config(**fields))
+
+    small = extra(backbone="MobileNet", width=0.25, image_size=128)
+    step = multiply_adds(config(backbone="MobileNet", width=0.25, image_size=128))
+    assert small / step == pytest.approx(0.07, abs=0.015)  # of a step, as measured
+    assert extra(backbone="VGG16", image_size=128) == small
+    assert extra(backbone="MobileNet", trainable="head", image_size=256) == pytest.approx(4 * small)
+    nothing = config(augmentation=Augmentation())
+    assert multiply_adds(nothing) == multiply_adds(config())

@@ -45,7 +45,7 @@ def config() -> ExperimentConfig:
         dropout=0.5,
         epochs=4,
         learning_rate=1e-2,
-        augmentation=Augmentation(horizontal_flip=True, rotation=20, shift=0.1),
+        augmentation=Augmentation(horizontal_flip=True, vertical_flip=True, rotation=20, shift=0.1),
         early_stopping=EarlyStopping(monitor="val_loss", patience=2),
     )
 

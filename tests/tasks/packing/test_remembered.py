@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from bloodcell.shapes import ModelShape
@@ -36,6 +38,26 @@ def test_figures_that_cannot_be_are_damage(remembered):
     remembered.keep(ONE)
     remembered.path.write_text(remembered.path.read_text().replace("100.0", "0.0"))
     assert remembered.measurements() == ()
+
+
+def test_what_was_measured_when_shapes_did_not_tell_augmentation_is_not_known(remembered):
+    remembered.keep(ONE)
+    old = json.loads(remembered.path.read_text())
+    del old["shape"]["augmented"]
+    remembered.path.write_text(json.dumps(old))
+    assert remembered.measurements() == ()
+    remembered.keep(TWO)
+    assert remembered.measurements() == (TWO,)
+
+
+def test_augmented_shapes_are_remembered_for_themselves(remembered):
+    remembered.keep(ONE)
+    shape = remembered.shape.model_copy(update={"augmented": True})
+    augmented = Remembered(remembered.cache, remembered.machine, shape)
+    assert augmented.find(1, 2) is None
+    augmented.keep(TWO)
+    assert augmented.measurements() == (TWO,)
+    assert remembered.measurements() == (ONE,)
 
 
 @pytest.mark.parametrize(
