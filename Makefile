@@ -71,6 +71,7 @@ demo: $(INSTALLED)
 
 ifneq ($(PLAN),)
 grid: $(INSTALLED)
+	@$(if $(DATA),echo 'PLAN pushes nothing: the plan is for the images that are in the store, not for $(DATA)' >&2)
 	@$(RUN_GRID) --plan
 else
 grid: needs-data $(INSTALLED)
@@ -144,6 +145,7 @@ lock: $(INSTALLED)
 $(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python {sys.version.split()[0]} found; 3.11 or newer is needed: make PYTHON=<python3.11>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo 'installing into .venv, which takes two to four minutes'
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(PINNED) -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	echo $(EXTRA) > $@

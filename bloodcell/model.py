@@ -141,7 +141,7 @@ def _backbone(config: ExperimentConfig, weights: Path | None) -> keras.Model:
             raise
         raise TransientError(
             f"ImageNet weights of {config.network} could not be downloaded: {error}",
-            remedy="check the network, or name a file: weights: <path>.weights.h5",
+            remedy="check the network, name a file by weights=<path>.weights.h5, or start at random by weights=none",
         ) from error
     if weights is not None:
         try:

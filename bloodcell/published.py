@@ -4,6 +4,7 @@ Apart from `bloodcell.report`, which draws and takes seconds to import.
 """
 
 import csv
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -158,7 +159,9 @@ def _marks(run: GridRun) -> tuple[str, ...]:
 
 
 def _short(field: str, value: object) -> object:
-    """A setting as it was written, but for the folders of weights, which take a line and tell nothing apart."""
+    """A setting as it may be written, but for the folders of weights, which take a line and tell nothing apart."""
+    if isinstance(value, dict):
+        return json.dumps(value)  # which is YAML
     return PurePosixPath(value).name if field == "weights" and isinstance(value, str) else value
 
 

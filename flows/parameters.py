@@ -83,7 +83,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     except YAMLError as error:
         raise ConfigError(
             f"--set {shortened(text, _LONGEST_SHOWN)!r}: the value is not YAML: {str(error).partition(chr(10))[0]}",
-            remedy="quote the value",
+            remedy="quote the value; one with spaces in it by --set alone, as make splits SET at them",
         ) from error
 
 

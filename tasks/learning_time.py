@@ -11,7 +11,7 @@ from tasks.plan import Plan, PlannedRun
 from tasks.precedents import Precedent
 from tasks.training_images import training_images
 
-_COMPARABLE = ("backbone", "width", "image_size", "batch_size", "trainable", "precision", "augmentation")
+_COMPARABLE = ("backbone", "width", "image_size", "batch_size", "trainable", "precision", "augmented")
 """Settings that must be alike, beside the dataset's name.
 
 Epochs, early stopping and the number of images are reckoned with. The others, the head's, the optimizer's and the

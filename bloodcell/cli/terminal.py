@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -26,14 +27,13 @@ def configured_store() -> "Store":
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, advanced by the function it gives: (done, total). It appears with the first call."""
-    bar = click.progressbar(length=1, label=label, file=sys.stderr)
     with ExitStack() as shown:
+        # Made when it appears: it takes the time since then for its pace.
+        bar = cache(lambda: shown.enter_context(click.progressbar(length=1, label=label, file=sys.stderr)))
 
         def advance(done: int, total: int) -> None:
-            bar.length = total
-            if not bar.entered:
-                shown.enter_context(bar)
-            bar.update(done - bar.pos)
+            bar().length = total
+            bar().update(done - bar().pos)
             if done >= total:
                 shown.close()  # so that the next bar has a line of its own
 

@@ -65,7 +65,8 @@ def read_info(store: Store, dataset: str) -> DatasetInfo:
         return artifacts.read_model(store, artifacts.dataset(name, version, "dataset.json"), DatasetInfo)
     except ObjectNotFoundError as error:
         names = dataset_names(store)
-        add = f"add it with `bloodcell data push --name {name} <archive or folder>` (or `bloodcell data synthesize`)"
+        push = f"correct the name, or add it with `bloodcell data push --name {name} <archive or folder>`"
+        add = "make it with `bloodcell data synthesize`" if name == "synthetic" else push
         raise ObjectNotFoundError(
             f"dataset is {dataset!r}; {store.url} holds {', '.join(names) or 'none'}",
             remedy=f"leave @{version} out for the latest version" if "@" in dataset and name in names else add,

@@ -163,5 +163,8 @@ def summed_up(runs: Sequence[PlannedRun], takes: LearningTime | None) -> list[st
         some = f" for {takes.trainings:,} of them" if takes.trainings < counts["train"] else ""
         stops = ", or less where they stop early" if takes.at_most else ""
         judged = counted(takes.rests_on, "earlier training")
-        lines.append(f"about {clock(takes.seconds)} of training in all{some}{stops}, judged by {judged}")
+        how_long = f"about {clock(takes.seconds)} of learning time{some}, one after another{stops}"
+        lines.append(f"{how_long}, judged by {judged}")
+    elif counts["train"]:
+        lines.append("how long that takes is not known: nothing comparable has a report yet")
     return lines

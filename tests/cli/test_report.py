@@ -66,12 +66,15 @@ def test_runs_of_one_grid_are_told_apart(invoke, add):
         {"nightly": "restart"},
         {"forced": True},
         {"overrides": {"split": "pooled", "epochs": 3}},
+        {"overrides": {"augmentation": {"vertical_flip": True, "rotation": 15}}},
     ]
     for number, fields in enumerate(runs):
         add("one", f"2026110{9 - number}T020000Z-aaaaaa", **fields)
     heading, *lines = invoke("list").output.splitlines()
     place = heading.index("RUN AS")
-    assert [line[place:] for line in lines] == ["", "night", "restart", "forced", "split=pooled epochs=3"]
+    assert [line[place:] for line in lines] == [
+        "", "night", "restart", "forced", "split=pooled epochs=3",
+        'augmentation={"vertical_flip": true, "rotation": 15}']  # fmt: skip
 
 
 def test_older_reports_are_listed_on_request(invoke, add):

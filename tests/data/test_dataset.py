@@ -13,6 +13,12 @@ def test_one_that_is_not_there_is_to_be_added_by_its_name(store: LocalStore, col
     assert "data push --name cells " in caught.value.remedy
 
 
+def test_the_drawn_set_is_to_be_made(store: LocalStore) -> None:
+    with pytest.raises(ObjectNotFoundError) as caught:
+        read_info(store, "synthetic")
+    assert caught.value.remedy == "make it with `bloodcell data synthesize`"
+
+
 def test_of_a_version_that_is_not_there_the_latest_is_offered(store: LocalStore, coloured: DatasetInfo) -> None:
     with pytest.raises(ObjectNotFoundError) as caught:
         read_info(store, "coloured@0123456789abcdef")

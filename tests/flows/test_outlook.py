@@ -95,13 +95,15 @@ def test_a_table_for_a_pipe_has_a_line_for_each_row():
 def test_the_sum_says_what_it_rests_on():
     runs = [planned("a"), planned("b"), planned("c", done=True), planned("d", done=True, resumed=True)]
     count = "4 experiments: 2 to train, 1 resumed, 1 reused"
-    assert summed_up(runs, None) == [count]
+    assert summed_up(runs, None) == [count, "how long that takes is not known: nothing comparable has a report yet"]
+    assert summed_up(runs[2:3], None) == ["1 experiment: 1 reused"]
     assert summed_up(runs, LearningTime(3700, 2, 1)) == [
-        count, "about 1:01:40 of training in all, judged by 1 earlier training"
+        count, "about 1:01:40 of learning time, one after another, judged by 1 earlier training"
     ]  # fmt: skip
     assert "for 1 of them" in summed_up(runs, LearningTime(60, 1, 1))[1]
     assert summed_up(runs, LearningTime(60, 1, 1, at_most=True))[1] == (
-        "about 0:01:00 of training in all for 1 of them, or less where they stop early, judged by 1 earlier training"
+        "about 0:01:00 of learning time for 1 of them, one after another, or less where they stop early, "
+        "judged by 1 earlier training"
     )
 
 
@@ -137,7 +139,7 @@ def test_a_plan_shows_reasons_and_leaves_the_store_as_it_is(store, settings, col
     assert plain[4] == "train c new row"
     assert plain[6].startswith("warning: the source cells of coloured are not known")
     assert plain[-2] == "3 experiments: 3 to train"
-    assert plain[-1].endswith("of training in all for 2 of them, judged by 1 earlier training")
+    assert plain[-1].endswith("of learning time for 2 of them, one after another, judged by 1 earlier training")
     run_id = artifacts.read_model(store, artifacts.latest_grid_run("own"), artifacts.LatestRun).run_id
     assert f"reuse a trained in {run_id}" in shown(**rows)
     assert "train a forced" in shown("--force", **rows)
@@ -155,12 +157,12 @@ def test_epochs_that_are_over_are_not_estimated_again(store, settings, coloured,
     figures = f"row,key,learning_seconds\na,{trained.key},600\n".encode()
     store.write(artifacts.grid_run("own", latest.run_id, "runs.csv"), figures)
     planned = plan(store, load_grid(grid_file(a={"epochs": 3})))
-    assert "about 0:30:00 of training" in outlook(store, planned)
+    assert "about 0:30:00 of learning time" in outlook(store, planned)
     (run,) = planned.runs
     artifacts.write_model(store, artifacts.experiment(run.spec.key, "config.json"), run.spec)
     progress = Progress(epoch=2, step=0, history=(), seconds=1, epoch_seconds=1, epoch_waiting=0, patience=None)
     Checkpoints(store, run.spec.key).write(Checkpoint(progress, {}))
-    assert "about 0:10:00 of training" in outlook(store, planned)
+    assert "about 0:10:00 of learning time" in outlook(store, planned)
 
 
 def test_a_plan_is_refused_as_the_run_would_be(store, settings, coloured, grid_file):
