@@ -62,7 +62,11 @@ class RandomTranslation(_Moving, keras.layers.RandomTranslation):  # type: ignor
         return _affine(tf.stack([one, none, -right, none, one, -down], axis=1))
 
 
-_MOVING = {stock: own for own in (RandomFlip, RandomRotation, RandomTranslation) for stock in own.__bases__[1:]}
+_MOVING: dict[type, type] = {
+    keras.layers.RandomFlip: RandomFlip,
+    keras.layers.RandomRotation: RandomRotation,
+    keras.layers.RandomTranslation: RandomTranslation,
+}
 
 
 def move_at_once(chain: Sequence[keras.Layer]) -> None:
