@@ -71,7 +71,7 @@ demo: $(INSTALLED)
 
 ifneq ($(PLAN),)
 grid: $(INSTALLED)
-	@$(if $(DATA),echo 'PLAN pushes nothing: the plan is for the images that are in the store, not for $(DATA)' >&2)
+	@test -z "$(DATA)" || echo "PLAN pushes nothing: it is for the images that are in the store and not for $(DATA)" >&2
 	@$(RUN_GRID) --plan
 else
 grid: needs-data $(INSTALLED)
