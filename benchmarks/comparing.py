@@ -72,25 +72,10 @@ class Turns:
 
     def ratios(self, side: str, other: str) -> list[float]:
         """Of the first side's seconds to the other's: the median of each start's rounds."""
-        return [Ratio.of(start[side], start[other]).median for start in self.starts]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """The median of ratios taken round by round, and the least and largest of them."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, numerators: Sequence[float], denominators: Sequence[float]) -> Self:
-        """The ratios of two series of equal length."""
-        ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
-        return cls(statistics.median(ratios), min(ratios), max(ratios))
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return [
+            statistics.median(above / below for above, below in zip(start[side], start[other], strict=True))
+            for start in self.starts
+        ]
 
 
 def by_start(ratios: Sequence[float]) -> str:

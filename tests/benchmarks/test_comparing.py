@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks.comparing import Difference, Ratio, Side, Turns, alternate, by_start
+from benchmarks.comparing import Difference, Side, Turns, alternate, by_start
 
 
 def test_measures_take_turns_and_change_their_order():
@@ -11,12 +11,6 @@ def test_measures_take_turns_and_change_their_order():
     seconds = alternate({"a": lambda: called.append("a") or 1.0, "b": lambda: called.append("b") or 2.0}, rounds=3)
     assert called == ["a", "b", "b", "a", "a", "b"]
     assert seconds == {"a": [1.0] * 3, "b": [2.0] * 3}
-
-
-def test_a_ratio_is_the_median_of_those_taken_round_by_round():
-    ratio = Ratio.of([2, 3, 100], [1, 1, 10])
-    assert ratio == Ratio(median=3, low=2, high=10)
-    assert str(ratio) == "3.00 (2.00 to 10.00)"
 
 
 class Counted:
