@@ -15,14 +15,21 @@ ENV PIP="/opt/pip/bin/pip --python /opt/bloodcell/bin/python --disable-pip-versi
 WORKDIR /build
 COPY requirements-${EXTRA}.txt ./
 # A constraint too, or older pips pass over the pin of a package that is asked for with extras (sqlalchemy[asyncio]).
-# Only wheels: nothing is compiled, so no compiler is needed. TensorFlow's headers and these test suites are 0.4 GB.
+# Only wheels: nothing of these is compiled. TensorFlow's headers, which go aside, and these test suites are 0.4 GB.
 RUN ${PIP} install --quiet --require-hashes --only-binary :all: -r requirements-${EXTRA}.txt -c requirements-${EXTRA}.txt \
     && cd /opt/bloodcell/lib/python3*/site-packages \
-    && rm -r tensorflow/include \
+    && mv tensorflow/include /opt/tensorflow-headers \
     && find numpy pandas pyarrow scipy sklearn matplotlib -type d -name tests -prune -exec rm -r {} +
 
 FROM dependencies AS project
-COPY pyproject.toml README.md LICENSE ./
+ARG EXTRA=cpu
+# The kernel for CPUs is compiled, where the base has a C++ compiler or Debian's packages; else the image does without.
+RUN mv /opt/tensorflow-headers /opt/bloodcell/lib/python3*/site-packages/tensorflow/include \
+    && if [ "${EXTRA}" = cpu ] && ! command -v g++; then \
+      { apt-get update -qq && apt-get install -qq -y --no-install-recommends g++ libc6-dev >/dev/null; } \
+        || echo 'no C++ compiler: the image will lack the kernel, see `bloodcell doctor`'; \
+    fi
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY bloodcell bloodcell
 COPY tasks tasks
 COPY flows flows

@@ -1,15 +1,19 @@
 """Batch normalisation by TensorFlow's fused kernel.
 
 Keras 3 composes the layer of a dozen small operations, each of which reads the whole activation: on a CPU that is most
-of a MobileNet's training step. `FusedBatchNormV3` does the same in one operation forward and one back.
+of a MobileNet's training step. `FusedBatchNormV3` does the same in one operation forward and one back. Where a step
+learns on a CPU, `bloodcell.batch_norm_relu` does it in one with the ReLU that follows.
 """
 
+from functools import cache
+from math import inf
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bloodcell.faster import Faster, layers
+from bloodcell.batch_norm_relu import batch_norm_relu, is_compiled
+from bloodcell.faster import Faster, layers, successions
 
 
 class BatchNormalization(Faster, keras.layers.BatchNormalization):  # type: ignore[misc]
@@ -24,8 +28,7 @@ class BatchNormalization(Faster, keras.layers.BatchNormalization):  # type: igno
             mask: None, as `fuse` has seen to; images have no mask.
         """
         learns = bool(training) and self.trainable
-        scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(self.moving_mean)
-        offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(self.moving_mean)
+        scale, offset = self._scale_and_offset()
         none = tf.zeros([0], scale.dtype)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -40,12 +43,38 @@ class BatchNormalization(Faster, keras.layers.BatchNormalization):  # type: igno
         if learns:
             # The kernel normalises by the batch's variance, but returns an estimate of the population's.
             values = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance * (values - 1) / values)
+            self._move_to(mean, variance * (values - 1) / values)
         return outputs
 
-    def _move(self, moving: keras.Variable, batch: tf.Tensor) -> None:
-        moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+    def _scale_and_offset(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return (
+            tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(self.moving_mean),
+            tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(self.moving_mean),
+        )
+
+    def _move_to(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+
+
+class _WithReLU(BatchNormalization):
+    """The layer and the ReLU after it, where it learns."""
+
+    max_value: float
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        if not (training and self.trainable):
+            return keras.activations.relu(super().call(inputs, training, mask), max_value=self.max_value)
+        normalized = batch_norm_relu(inputs, *self._scale_and_offset(), epsilon=self.epsilon, max_value=self.max_value)
+        self._move_to(normalized.mean, normalized.variance)
+        return normalized.outputs
+
+
+class _Done(keras.layers.Layer):  # type: ignore[misc]
+    """A layer whose work the one before it has done."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs
 
 
 def fuse(model: keras.Model) -> None:
@@ -60,6 +89,40 @@ def fuse(model: keras.Model) -> None:
     for layer in layers(model):
         if type(layer) is keras.layers.BatchNormalization and _is_computed_by_the_kernel(layer):
             layer.__class__ = BatchNormalization
+
+
+def with_relu(model: keras.Model) -> dict[keras.Layer, type]:
+    """The layers that one kernel computes with the ReLU after them, and these, with the classes by which they learn.
+
+    See `bloodcell.faster.learning_step`. The kernel is of float32. There are none where it is not compiled.
+
+    Args:
+        model: As from `fuse`, its layers frozen that are to be.
+    """
+    classes: dict[keras.Layer, type] = {}
+    if not is_compiled():
+        return classes
+    for layer, activation in successions(model):
+        cut_off = _cut_off(activation)
+        if type(layer) is BatchNormalization and layer.trainable and cut_off is not None:
+            classes |= {layer: _with_relu(cut_off), activation: _Done}
+    return classes
+
+
+@cache
+def _with_relu(max_value: float) -> type:
+    return type("WithReLU", (_WithReLU,), {"max_value": max_value})
+
+
+def _cut_off(layer: keras.Layer) -> float | None:
+    """Above what a ReLU cuts off, infinity where it does not; None for another layer than a plain ReLU of float32."""
+    if layer.compute_dtype != "float32":
+        return None
+    if type(layer) is keras.layers.ReLU and not layer.negative_slope and not layer.threshold:
+        return inf if layer.max_value is None else float(layer.max_value)
+    if type(layer) is keras.layers.Activation:
+        return {keras.activations.relu: inf, keras.activations.relu6: 6.0}.get(layer.activation)
+    return None
 
 
 def _is_computed_by_the_kernel(layer: keras.Layer) -> bool:

@@ -8,12 +8,12 @@
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-from bloodcell.faster import Faster, exchanged, layers
+from bloodcell.faster import Faster, layers, successions
 
 _Gradients: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -55,32 +55,23 @@ def pad_within(backbone: keras.Model) -> None:
     """Have depthwise convolutions pad their images, where a layer before them does and "same" is what it does.
 
     Args:
-        backbone: As `keras.applications` makes them, of layers that are called once; changed in place.
+        backbone: As `keras.applications` makes them; changed in place.
     """
-    for pad in backbone.layers:
-        if type(pad) is keras.layers.ZeroPadding2D and not _is_among(backbone.outputs, pad.output):
-            readers = [layer for layer in backbone.layers if _is_among(keras.tree.flatten(layer.input), pad.output)]
-            if [type(reader) for reader in readers] == [keras.layers.DepthwiseConv2D] and _is_same(pad, *readers):
-                pad.__class__, readers[0].__class__ = ZeroPadding2D, DepthwiseConv2D
+    for pad, convolution in successions(backbone):
+        kinds = (type(pad), type(convolution))
+        if kinds == (keras.layers.ZeroPadding2D, keras.layers.DepthwiseConv2D) and _is_same(pad, convolution):
+            pad.__class__, convolution.__class__ = ZeroPadding2D, DepthwiseConv2D
 
 
-def learning_step(model: keras.Model) -> Callable[[Any], Any]:
-    """The `train_step` of a compiled model, in which the gradients of 1x1 kernels are products of matrices.
+def pointwise(model: keras.Model) -> dict[keras.Layer, type]:
+    """The convolutions of 1x1 kernels, with the class by which they learn: see `bloodcell.faster.learning_step`.
 
-    The layers are exchanged only while a step is traced: the graphs that score have plain convolutions, which
-    TensorFlow fuses with what follows them. TensorFlow never forgets a custom gradient, and so keeps the step's graph
-    for as long as the process lives (https://github.com/tensorflow/tensorflow/issues/97697).
+    Only while a step is traced that learns: the graphs that score have plain convolutions, which TensorFlow fuses with
+    what follows them. TensorFlow never forgets a custom gradient, and so keeps the step's graph for as long as the
+    process lives (https://github.com/tensorflow/tensorflow/issues/97697).
     """
-    stock_step: Callable[[Any], Any] = model.train_step
-    if tf.config.list_physical_devices("GPU"):
-        return stock_step  # cuDNN has its own ways, and may have the images in another layout
-    pointwise = [layer for layer in layers(model) if type(layer) is keras.layers.Conv2D and _is_pointwise(layer)]
-
-    def step(data: Any) -> Any:
-        with exchanged(dict.fromkeys(pointwise, Conv2D)):
-            return stock_step(data)
-
-    return step
+    found = [layer for layer in layers(model) if type(layer) is keras.layers.Conv2D and _is_pointwise(layer)]
+    return dict.fromkeys(found, Conv2D)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -118,7 +109,3 @@ def _is_same(pad: keras.layers.ZeroPadding2D, convolution: keras.layers.Depthwis
         ((3, 3), (2, 2), (1, 1)),
         (False, keras.activations.linear),
     )
-
-
-def _is_among(tensors: list[keras.KerasTensor], tensor: keras.KerasTensor) -> bool:
-    return any(each is tensor for each in tensors)

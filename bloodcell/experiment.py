@@ -17,6 +17,7 @@ import pandas as pd
 
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, ExperimentResult, ExperimentSpec, SplitMetrics
+from bloodcell.batch_norm_relu import is_compiled
 from bloodcell.checkpoints import Checkpoints
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import splits
@@ -176,6 +177,7 @@ def _environment(spec: ExperimentSpec, device: str, settings: Settings) -> dict[
         "dataset": spec.dataset,
         "dataset_version": spec.dataset_version,
         "seed": spec.config.seed,
+        "kernels": "own and TensorFlow's" if device == "CPU" and is_compiled() else "TensorFlow's",
     }
 
 

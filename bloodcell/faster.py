@@ -4,10 +4,13 @@ Only the class changes: name, weights and configuration stay what they are. Whil
 Keras's own again, so that a saved model needs nothing of this package.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 
 class Faster:
@@ -21,6 +24,44 @@ def layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield from layers(layer)
         else:
             yield layer
+
+
+def successions(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+    """Pairs of layers that are called once each, the second of which alone reads what the first has computed.
+
+    Args:
+        model: As built, of layers one after another or as a graph; those that it is made of are not looked into.
+    """
+    readers: defaultdict[int, list[keras.Layer]] = defaultdict(list)
+    called_once = [layer for layer in model.layers if len(layer._inbound_nodes) == 1]
+    for layer in model.layers:
+        for node in layer._inbound_nodes:
+            for tensor in node.input_tensors:
+                readers[id(tensor)].append(layer)
+    outputs = {id(tensor) for tensor in model.outputs}
+    for layer in called_once:
+        read_by = readers[id(layer.output)]
+        if len(read_by) == 1 and read_by[0] in called_once and id(layer.output) not in outputs:
+            yield layer, read_by[0]
+
+
+def learning_step(model: keras.Model, classes: Mapping[keras.Layer, type]) -> Callable[[Any], Any]:
+    """The `train_step` of a compiled model, traced with other classes than those that score.
+
+    Args:
+        model: The model.
+        classes: By layer. On a GPU they are not used: cuDNN has its own ways, and may have the images in another
+            layout.
+    """
+    stock_step: Callable[[Any], Any] = model.train_step
+    if tf.config.list_physical_devices("GPU"):
+        return stock_step
+
+    def step(data: Any) -> Any:
+        with exchanged(classes):
+            return stock_step(data)
+
+    return step
 
 
 @contextmanager

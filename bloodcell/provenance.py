@@ -14,6 +14,8 @@ TRAINING_SIDE = (
     "augmentation.py",
     "backbones.py",
     "batch_norm.py",
+    "batch_norm_relu.cc",
+    "batch_norm_relu.py",
     "convolutions.py",
     "data/decoded.py",
     "data/pipeline.py",

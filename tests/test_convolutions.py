@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from bloodcell import batch_norm, convolutions, faster
 from bloodcell.config import ExperimentConfig
-from bloodcell.convolutions import learning_step, pad_within
+from bloodcell.convolutions import pad_within
+from bloodcell.faster import learning_step
 from bloodcell.model import build_model
 from tests.test_batch_norm import PRECISIONS, assert_close
 
@@ -47,8 +48,9 @@ def stock_learning(model: keras.Model) -> list[tf.Tensor]:
 
 def learning(model: keras.Model) -> list[tf.Tensor]:
     """The derivatives as a step that learns computes them."""
+    classes = convolutions.pointwise(model) | batch_norm.with_relu(model)
     model.train_step = lambda _: derivatives(model)
-    return tf.function(lambda: learning_step(model)(None))()
+    return tf.function(lambda: learning_step(model, classes)(None))()
 
 
 def padding(model: keras.Model) -> Counter[str]:
@@ -56,12 +58,8 @@ def padding(model: keras.Model) -> Counter[str]:
 
 
 def pointwise(model: keras.Model) -> int:
-    """How many layers are exchanged while a step is traced."""
-    every, found = set(faster.layers(model)), set[keras.Layer]()
-    model.train_step = lambda _: found.update(layer for layer in every if type(layer) is convolutions.Conv2D)
-    learning_step(model)(None)
-    assert not [layer for layer in every if type(layer) is convolutions.Conv2D]
-    return len(found)
+    """How many layers learn by products."""
+    return len(convolutions.pointwise(model))
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), PRECISIONS)
@@ -96,7 +94,7 @@ def test_a_step_that_fails_leaves_the_layers_keras_own():
 
     model.train_step = fail
     with pytest.raises(MemoryError):
-        learning_step(model)(None)
+        learning_step(model, convolutions.pointwise(model))(None)
     assert type(model.layers[0]) is keras.layers.Conv2D
 
 
@@ -104,7 +102,7 @@ def test_on_a_gpu_the_step_is_that_of_keras(monkeypatch):
     model = keras.Sequential([keras.Input((8, 8, 6)), keras.layers.Conv2D(5, 1)])
     model.train_step = lambda _: {}
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU:0"])
-    assert learning_step(model) is model.train_step
+    assert learning_step(model, convolutions.pointwise(model)) is model.train_step
 
 
 @pytest.mark.parametrize("options", [{"strides": 2}, {"kernel_size": 3}, {"groups": 2}])

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from bloodcell.formatting import listed
 from bloodcell.report.rows import FinishedRow
 
-_MACHINE = {"device": "device", "processor": "processor", "threads": "number of CPU threads", "oneDNN": "oneDNN"}
+_MACHINE = {
+    "device": "device",
+    "processor": "processor",
+    "threads": "number of CPU threads",
+    "oneDNN": "oneDNN",
+    "kernels": "kernels",
+}
 """What learning time depends on beside the settings, by key of the environment."""
 
 

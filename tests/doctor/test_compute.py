@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from bloodcell.batch_norm_relu import is_compiled
 from bloodcell.doctor import compute
 from bloodcell.doctor.compute import Computed
 from bloodcell.errors import ConfigError
@@ -20,9 +21,10 @@ def broken_tensorflow(tmp_path, monkeypatch):
 
 
 def test_tensorflow_computes_here():
-    product, gpus = compute.checks()
+    product, gpus, kernel = compute.checks()
     assert product.status == "ok"
     assert gpus.about == "GPUs"
+    assert kernel == compute.kernel(compiled=is_compiled())
 
 
 def test_a_processor_that_tensorflow_does_not_fit(broken_tensorflow):
@@ -51,8 +53,14 @@ def test_a_machine_without_tensorflow_is_not_asked_to_compute(monkeypatch):
 
 
 def test_a_wrong_product():
-    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False))
+    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False, has_kernel=True))
     assert check.status == "FAIL"
+
+
+def test_what_to_do_where_the_kernel_is_not_compiled():
+    check = compute.kernel(compiled=False)
+    assert check.status == "warn"
+    assert "g++" in check.remedy
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def planted(tmp_path_factory) -> Path:
     root: Path = tmp_path_factory.mktemp("checkout")
     for name in SHIPPED:
         shutil.copytree(building.ROOT / name, root / name)
-    for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(building.ROOT / name, root)
     for path in building.ROOT.glob("requirements-*.txt"):
         shutil.copy(path, root)
@@ -127,6 +127,7 @@ def test_the_doctor_is_content_under_the_runners_restrictions(run):
     code, said = run("bloodcell", "doctor")
     assert code == 0, said
     assert re.search(r"^ok +computing +a product of matrices is right on CPU", said, re.MULTILINE)
+    assert re.search(r"^ok +kernel +", said, re.MULTILINE)
 
 
 def test_the_doctor_sees_the_containers_memory_and_a_cache_that_cannot_be_written(run):

@@ -1,0 +1,83 @@
+"""A kernel of this project's own, of which TensorFlow has none: batch normalisation with the ReLU after it.
+
+It is compiled when the package is installed (`setup.py`), where there is a C++ compiler. Where there was none, the two
+are computed one after the other by TensorFlow's kernels, to the same numbers within rounding.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from bloodcell.errors import ConfigError
+
+SOURCE = Path(__file__).with_name("batch_norm_relu.cc")
+
+
+class Normalized(NamedTuple):
+    """What the kernel computes: see `batch_norm_relu`."""
+
+    outputs: tf.Tensor
+    mean: tf.Tensor
+    variance: tf.Tensor
+
+
+def library() -> Path:
+    """Where the compiled kernel is, if it is: a name that no other source and no other TensorFlow has."""
+    digest = hashlib.sha256(f"{tf.__version__}\0{SOURCE.read_text(encoding='utf-8')}".encode())
+    return SOURCE.with_name(f"batch_norm_relu-{digest.hexdigest()[:12]}.so")
+
+
+@cache
+def is_compiled() -> bool:
+    """Whether the kernel is there, for this source and this TensorFlow."""
+    return library().exists()
+
+
+def batch_norm_relu(
+    images: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, *, epsilon: float, max_value: float
+) -> Normalized:
+    """Normalise each channel by its mean and variance in this batch, scale it, and cut it off below zero and above.
+
+    S. Ioffe and C. Szegedy, Batch Normalization (2015), https://arxiv.org/abs/1502.03167, algorithm 1.
+
+    Args:
+        images: float32, channels last.
+        scale: float32 of shape (channels,); gamma.
+        offset: float32 of shape (channels,); beta.
+        epsilon: Added to the variance.
+        max_value: What the ReLU cuts off above; infinity where it does not.
+
+    Returns:
+        The outputs, of the shape of the images; mean and variance of each channel, the latter biased, that is of n
+        values and not of n - 1. The gradient is that of the outputs alone.
+
+    Raises:
+        ConfigError: The kernel cannot be loaded.
+    """
+    outputs = _loaded().batch_norm_relu(x=images, scale=scale, offset=offset, epsilon=epsilon, max_value=max_value)
+    return Normalized(*outputs)
+
+
+@cache
+def _loaded() -> Any:
+    try:
+        operations = tf.load_op_library(str(library()))
+    except tf.errors.OpError as error:
+        raise ConfigError(
+            f"the compiled kernel {library()} cannot be loaded: {error.message}",
+            remedy="install the package anew, or delete that file: TensorFlow's own kernels do the same",
+        ) from error
+
+    @tf.RegisterGradient("BatchNormRelu")  # type: ignore[untyped-decorator]
+    def gradient(forward: tf.Operation, upstream: tf.Tensor, *_: tf.Tensor) -> Any:
+        images, scale, offset = forward.inputs
+        _, mean, variance = forward.outputs
+        settings = {name: forward.get_attr(name) for name in ("epsilon", "max_value")}
+        return operations.batch_norm_relu_grad(
+            dy=upstream, x=images, scale=scale, offset=offset, mean=mean, variance=variance, **settings
+        )
+
+    return operations
