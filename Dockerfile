@@ -24,7 +24,7 @@ RUN ${PIP} install --quiet --require-hashes --only-binary :all: -r requirements-
 FROM dependencies AS project
 ARG EXTRA=cpu
 # The kernel for CPUs is compiled, where the base has a C++ compiler or Debian's packages; else the image does without.
-RUN mv /opt/tensorflow-headers /opt/bloodcell/lib/python3*/site-packages/tensorflow/include \
+RUN cd /opt/bloodcell/lib/python3*/site-packages/tensorflow && mv /opt/tensorflow-headers include \
     && if [ "${EXTRA}" = cpu ] && ! command -v g++; then \
       { apt-get update -qq && apt-get install -qq -y --no-install-recommends g++ libc6-dev >/dev/null; } \
         || echo 'no C++ compiler: the image will lack the kernel, see `bloodcell doctor`'; \

@@ -3,11 +3,12 @@
 All sides train the same architecture with the same optimizer through `Model.fit`, on one batch that is in memory: no
 input pipeline is measured, that is `input_limit`. Stock is what `keras.applications` and `compile` give; ours is
 `bloodcell.model.build_model` in a process that `bloodcell.training.set_up` prepared, and so with TensorFlow's op
-determinism, and with the steps of `bloodcell.waiting`. Ours has the kernels of oneDNN; stock has them on processors for
-which TensorFlow turns them on by itself, those with AVX-512 VNNI or more, and a third side is stock with them on any.
-All this is switched for a whole process: so each side is a process of its own, and they take turns, the others waiting
-while one trains. All are started several times, as two processes that do the same do not take the same time either; the
-ratio is the median of the starts' medians. The first steps, in which TensorFlow traces, are not counted.
+determinism, with the steps of `bloodcell.waiting`, and with the kernel of `bloodcell.batch_norm_relu` where that is
+compiled. Ours has the kernels of oneDNN; stock has them on processors for which TensorFlow turns them on by itself,
+those with AVX-512 VNNI or more, and a third side is stock with them on any. All this is switched for a whole process:
+so each side is a process of its own, and they take turns, the others waiting while one trains. All are started several
+times, as two processes that do the same do not take the same time either; the ratio is the median of the starts'
+medians. The first steps, in which TensorFlow traces, are not counted.
 """
 
 import os
@@ -208,6 +209,8 @@ def main(models: tuple[str, ...], *, everything: bool, folder: Path, **settings:
     if everything:
         shapes += [Shape.parse(name) for name in BACKBONES if name not in {shape.backbone for shape in shapes}]
     measured = [compare(shape, **settings) for shape in shapes]
+    from bloodcell.batch_norm_relu import is_compiled  # not before the sides have had the machine to themselves
+
     save(
         "throughput",
         __doc__,
@@ -216,6 +219,7 @@ def main(models: tuple[str, ...], *, everything: bool, folder: Path, **settings:
         settings=settings,
         figures=[figure for figures, _ in measured for figure in figures],
         rows=[row for _, row in measured],
+        notes=[] if is_compiled() else ["The kernel of `bloodcell.batch_norm_relu` was not compiled here."],
     )
 
 
