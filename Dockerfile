@@ -34,7 +34,9 @@ COPY bloodcell bloodcell
 COPY tasks tasks
 COPY flows flows
 COPY deployments deployments
-RUN ${PIP} install --quiet --no-index --no-deps --no-build-isolation --prefix /project .
+# Red Hat's Pythons put what is compiled into lib64, which is a link to lib in the environment that all goes to.
+RUN ${PIP} install --quiet --no-index --no-deps --no-build-isolation --prefix /project . \
+    && if [ -d /project/lib64 ]; then mkdir -p /project/lib && cp -a /project/lib64/. /project/lib/ && rm -r /project/lib64; fi
 
 FROM ${BASE}
 # The base's own pip goes, unless it is part of the distribution.

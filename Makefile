@@ -151,4 +151,4 @@ $(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml setu
 	echo $(EXTRA) > $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info bloodcell/*.so

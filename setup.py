@@ -4,13 +4,29 @@ All else is in pyproject.toml. Without the kernel the package works as well, and
 """
 
 import hashlib
-from importlib.util import find_spec
+import json
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCE = "bloodcell/batch_norm_relu.cc"
+ASK = """import json, tensorflow as tf
+print(json.dumps([tf.__version__, tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()]))"""
+
+
+@cache
+def tensorflow() -> Any:
+    """Its version and what it says to compile and to link with; None where it cannot be imported.
+
+    Asked of another process: on a processor that it does not fit TensorFlow ends the one that imports it.
+    """
+    asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=False)
+    return None if asked.returncode else json.loads(asked.stdout.splitlines()[-1])
 
 
 class BuildKernel(build_ext):
@@ -18,23 +34,24 @@ class BuildKernel(build_ext):
 
     def build_extension(self, extension: Extension) -> None:
         """Compile; a failure leaves the package without the kernel, as the extension is optional."""
-        import tensorflow as tf
-
+        _, compiling, linking = tensorflow()
         # As a system's headers, of which a compiler shows no warnings.
-        includes = [flag.replace("-I", "-isystem", 1) for flag in tf.sysconfig.get_compile_flags()]
+        includes = [flag.replace("-I", "-isystem", 1) for flag in compiling]
         extension.extra_compile_args += ["-O3", "-g0", "-fno-trapping-math", *includes]
-        extension.extra_link_args += tf.sysconfig.get_link_flags()
+        extension.extra_link_args += linking
+        target = Path(self.get_ext_fullpath(extension.name))
+        for other in target.parent.glob("batch_norm_relu-*.so"):  # of an older source, which a wheel would hold too
+            other.unlink()
         super().build_extension(extension)
 
     def get_ext_filename(self, fullname: str) -> str:
         """As `bloodcell.batch_norm_relu.library` expects it."""
-        import tensorflow as tf
-
-        digest = hashlib.sha256(f"{tf.__version__}\0{Path(SOURCE).read_text(encoding='utf-8')}".encode())
+        digest = hashlib.sha256(f"{tensorflow()[0]}\0{Path(SOURCE).read_text(encoding='utf-8')}".encode())
         return str(Path(*fullname.split(".")[:-1], f"batch_norm_relu-{digest.hexdigest()[:12]}.so"))
 
 
 setup(
-    ext_modules=[Extension("bloodcell._batch_norm_relu", [SOURCE], optional=True)] if find_spec("tensorflow") else [],
+    ext_modules=[Extension("bloodcell._batch_norm_relu", [SOURCE], optional=True)] if tensorflow() else [],
     cmdclass={"build_ext": BuildKernel},
+    options={"build_ext": {"force": True}},  # what is there may have been compiled with other flags
 )

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bloodcell.batch_norm_relu import batch_norm_relu, is_compiled
+from bloodcell.batch_norm_relu import batch_norm_relu, is_compiled, load
 from bloodcell.faster import Faster, layers, successions
 
 
@@ -70,7 +70,7 @@ class _WithReLU(BatchNormalization):
         return normalized.outputs
 
 
-class _Done(keras.layers.Layer):  # type: ignore[misc]
+class _PassedOn(keras.layers.Layer):  # type: ignore[misc]
     """A layer whose work the one before it has done."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -97,20 +97,28 @@ def with_relu(model: keras.Model) -> dict[keras.Layer, type]:
     See `bloodcell.faster.learning_step`. The kernel is of float32. There are none where it is not compiled.
 
     Args:
-        model: As from `fuse`, its layers frozen that are to be.
+        model: As from `fuse`, its layers frozen that are to be; models that it is made of are not looked into.
+
+    Raises:
+        ConfigError: The compiled kernel cannot be loaded.
     """
     classes: dict[keras.Layer, type] = {}
     if not is_compiled():
         return classes
+    load()  # Keras would wrap its error in one of its own
     for layer, activation in successions(model):
         cut_off = _cut_off(activation)
-        if type(layer) is BatchNormalization and layer.trainable and cut_off is not None:
-            classes |= {layer: _with_relu(cut_off), activation: _Done}
+        if type(layer) is BatchNormalization and _is_plain(layer) and cut_off is not None:
+            classes |= {layer: _class_with_relu(cut_off), activation: _PassedOn}
     return classes
 
 
+def _is_plain(layer: BatchNormalization) -> bool:
+    return bool(layer.trainable and layer.compute_dtype == "float32" and layer.activity_regularizer is None)
+
+
 @cache
-def _with_relu(max_value: float) -> type:
+def _class_with_relu(max_value: float) -> type:
     return type("WithReLU", (_WithReLU,), {"max_value": max_value})
 
 

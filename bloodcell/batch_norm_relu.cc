@@ -5,8 +5,8 @@
 // inputs and the outputs' gradient twice and writes the inputs' gradient, in whose place that of the outputs was where
 // nobody else reads it. What the ReLU has let through follows from the inputs.
 //
-// Sums over the positions are taken in blocks that depend on the shape alone, and added in their order: so no result
-// depends on the number of threads.
+// Sums over the positions are taken in blocks that depend on the shape alone, and put together in their order: so no
+// result depends on the number of threads.
 
 #include <algorithm>
 #include <cmath>
@@ -18,9 +18,12 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
-// One library for every x86: the loader takes what the processor has of AVX-512, AVX2 and SSE2.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__)
+// One library for every x86: the loader takes what the processor has of AVX-512, AVX2 and SSE2. GCC knows the levels of
+// x86-64 here from release 12 on, and clang from 18 on.
+#if defined(__x86_64__) && defined(__gnu_linux__) && (__GNUC__ >= 12 || __clang_major__ >= 18)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#elif defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FOR_EACH_PROCESSOR
 #endif
@@ -32,23 +35,37 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-// Adds to `sum` and `squares`, of one entry a channel, what the inputs and their squares are beyond `shift`.
-//
-// Without it the variance would be the small difference of two large numbers where a channel is far from zero.
-FOR_EACH_PROCESSOR void AddMoments(const float* __restrict x, int64_t positions, int64_t channels,
-                                   const float* __restrict shift, float* __restrict sum, float* __restrict squares) {
+// Adds the inputs to `sum`, of one entry a channel.
+FOR_EACH_PROCESSOR void AddInputs(const float* __restrict x, int64_t positions, int64_t channels,
+                                  float* __restrict sum) {
   int64_t i = 0;
   for (; i + 4 <= positions; i += 4, x += 4 * channels) {  // the sums are loaded and stored once for four positions
+    for (int64_t c = 0; c < channels; ++c) {
+      sum[c] += (x[c] + x[channels + c]) + (x[2 * channels + c] + x[3 * channels + c]);
+    }
+  }
+  for (; i < positions; ++i, x += channels) {
+    for (int64_t c = 0; c < channels; ++c) sum[c] += x[c];
+  }
+}
+
+// Adds to `sum` and `squares`, of one entry a channel, what the inputs are beyond `centre`.
+//
+// Beyond zero, the variance would be the small difference of two large numbers where a channel is far from it.
+FOR_EACH_PROCESSOR void AddMoments(const float* __restrict x, int64_t positions, int64_t channels,
+                                   const float* __restrict centre, float* __restrict sum, float* __restrict squares) {
+  int64_t i = 0;
+  for (; i + 4 <= positions; i += 4, x += 4 * channels) {
     const float *x1 = x + channels, *x2 = x1 + channels, *x3 = x2 + channels;
     for (int64_t c = 0; c < channels; ++c) {
-      const float d0 = x[c] - shift[c], d1 = x1[c] - shift[c], d2 = x2[c] - shift[c], d3 = x3[c] - shift[c];
+      const float d0 = x[c] - centre[c], d1 = x1[c] - centre[c], d2 = x2[c] - centre[c], d3 = x3[c] - centre[c];
       sum[c] += (d0 + d1) + (d2 + d3);
       squares[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
     }
   }
   for (; i < positions; ++i, x += channels) {
     for (int64_t c = 0; c < channels; ++c) {
-      const float d = x[c] - shift[c];
+      const float d = x[c] - centre[c];
       sum[c] += d;
       squares[c] += d * d;
     }
@@ -129,25 +146,32 @@ class Blocks {
     const auto cost = tsl::thread::ThreadPool::SchedulingParams::Adaptive(size_ * channels_);  // a cycle a value
     threads->workers->ParallelFor(count_, cost, [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) {
-        const int64_t first = block * size_;
-        act(block, first * channels_, std::min(size_, positions_ - first));
+        act(block, block * size_ * channels_, SizeOf(block));
       }
     });
   }
 
-  // The sums of all blocks, of `entries` each; `add(block, start, size, sums)` adds those of one to zeros.
-  std::vector<double> Sum(OpKernelContext* context, int64_t entries,
-                          const std::function<void(int64_t, int64_t, float*)>& add) const {
-    std::vector<float> parts(count_ * entries);
-    ForEach(context, [&](int64_t block, int64_t start, int64_t size) { add(start, size, &parts[block * entries]); });
-    std::vector<double> sums(entries);
-    for (int64_t block = 0; block < count_; ++block) {
-      for (int64_t i = 0; i < entries; ++i) sums[i] += parts[block * entries + i];
-    }
-    return sums;
+  // Calls `add(start, size, sums)` for each, which adds to zeros, of so many kinds of sums with one entry a channel;
+  // then, in their order and on this thread, `merge(size, sums)`.
+  template <typename Add, typename Merge>
+  absl::Status Sum(OpKernelContext* context, int64_t kinds, const Add& add, const Merge& merge) const {
+    const int64_t entries = kinds * channels_;
+    Tensor all;
+    const absl::Status allocated =
+        context->allocate_temp(tensorflow::DT_FLOAT, tensorflow::TensorShape({count_, entries}), &all);
+    if (!allocated.ok()) return allocated;
+    float* sums = all.flat<float>().data();
+    ForEach(context, [&](int64_t block, int64_t start, int64_t size) {
+      std::fill_n(sums + block * entries, entries, 0.0f);
+      add(start, size, sums + block * entries);
+    });
+    for (int64_t block = 0; block < count_; ++block) merge(SizeOf(block), sums + block * entries);
+    return absl::OkStatus();
   }
 
  private:
+  int64_t SizeOf(int64_t block) const { return std::min(size_, positions_ - block * size_); }
+
   const int64_t positions_, channels_, size_, count_;
 };
 
@@ -172,7 +196,7 @@ class BatchNormRelu : public OpKernel {
     return slopes;
   }
 
-  // Whether the inputs are an activation with a position at least, and as many values of each other as it has channels.
+  // Whether the inputs are activations with a position at least, and vectors of as many entries as they have channels.
   static absl::Status Check(OpKernelContext* context, int activation) {
     const Tensor& x = context->input(activation);
     if (x.dims() < 2 || x.NumElements() == 0) {
@@ -182,7 +206,8 @@ class BatchNormRelu : public OpKernel {
     const int64_t channels = x.dim_size(x.dims() - 1);
     for (int i = 0; i < context->num_inputs(); ++i) {
       const Tensor& input = context->input(i);
-      if (i <= activation ? input.shape() != x.shape() : input.NumElements() != channels) {
+      const tensorflow::TensorShape wanted = i <= activation ? x.shape() : tensorflow::TensorShape({channels});
+      if (input.shape() != wanted) {
         return absl::InvalidArgumentError("input " + std::to_string(i) + " has the shape " +
                                           input.shape().DebugString() + ", and x " + x.shape().DebugString());
       }
@@ -210,14 +235,34 @@ class Forward : public BatchNormRelu {
     float* mean = means->flat<float>().data();
     float* variance = variances->flat<float>().data();
 
+    // Means and sums of squared differences from them, of so many positions: Chan, Golub and LeVeque (1983), "Algorithms
+    // for computing the sample variance", formulas 2.1a and 2.1b.
+    std::vector<double> so_far(channels), differences(channels);
+    int64_t merged = 0;
     const Blocks blocks(positions, channels);
-    const auto sums = blocks.Sum(context, 2 * channels, [&](int64_t start, int64_t size, float* sum) {
-      AddMoments(x + start, size, channels, x, sum, sum + channels);
-    });
+    OP_REQUIRES_OK(context,
+                   blocks.Sum(
+                       context, 3,
+                       [&](int64_t start, int64_t size, float* centre) {  // twice, but the second time in the cache
+                         AddInputs(x + start, size, channels, centre);
+                         for (int64_t c = 0; c < channels; ++c) centre[c] /= size;
+                         float *sum = centre + channels, *squares = sum + channels;
+                         AddMoments(x + start, size, channels, centre, sum, squares);
+                       },
+                       [&](int64_t size, const float* centre) {
+                         const float *sum = centre + channels, *squares = sum + channels;
+                         const double share = 1.0 * size / (merged + size);
+                         for (int64_t c = 0; c < channels; ++c) {
+                           const double beyond = 1.0 * sum[c] / size;
+                           const double apart = centre[c] + beyond - so_far[c];
+                           so_far[c] += share * apart;
+                           differences[c] += squares[c] - beyond * sum[c] + share * merged * apart * apart;
+                         }
+                         merged += size;
+                       }));
     for (int64_t c = 0; c < channels; ++c) {
-      const double beyond = sums[c] / positions;
-      mean[c] = x[c] + beyond;
-      variance[c] = std::max(sums[channels + c] / positions - beyond * beyond, 0.0);
+      mean[c] = so_far[c];
+      variance[c] = std::max(differences[c] / positions, 0.0);
     }
     const auto slopes = Slopes(channels, scale, variance);
     blocks.ForEach(context, [&](int64_t, int64_t start, int64_t size) {
@@ -246,15 +291,26 @@ class Backward : public BatchNormRelu {
 
     const auto slopes = Slopes(channels, scale, variance);
     const Blocks blocks(positions, channels);
-    const auto sums = blocks.Sum(context, 2 * channels, [&](int64_t start, int64_t size, float* sum) {
-      AddGradients(dy + start, x + start, size, channels, mean, slopes.data(), offset, top_, sum, sum + channels);
-    });
+    std::vector<double> sums(channels), products(channels);
+    OP_REQUIRES_OK(context,
+                   blocks.Sum(
+                       context, 2,
+                       [&](int64_t start, int64_t size, float* sum) {
+                         AddGradients(dy + start, x + start, size, channels, mean, slopes.data(), offset, top_, sum,
+                                      sum + channels);
+                       },
+                       [&](int64_t, const float* sum) {
+                         for (int64_t c = 0; c < channels; ++c) {
+                           sums[c] += sum[c];
+                           products[c] += sum[channels + c];
+                         }
+                       }));
     std::vector<float> constant(channels), linear(channels);
     for (int64_t c = 0; c < channels; ++c) {
       const double inverse = InverseDeviation(variance[c]);
       doffset[c] = sums[c];
-      dscale[c] = sums[channels + c] * inverse;
-      linear[c] = slopes[c] * inverse * inverse * sums[channels + c] / positions;
+      dscale[c] = products[c] * inverse;
+      linear[c] = slopes[c] * inverse * inverse * products[c] / positions;
       constant[c] = slopes[c] * sums[c] / positions;
     }
     blocks.ForEach(context, [&](int64_t, int64_t start, int64_t size) {

@@ -52,23 +52,29 @@ def batch_norm_relu(
 
     Returns:
         The outputs, of the shape of the images; mean and variance of each channel, the latter biased, that is of n
-        values and not of n - 1. The gradient is that of the outputs alone.
+        values and not of n - 1. The outputs alone have a gradient, and a first one only.
 
     Raises:
         ConfigError: The kernel cannot be loaded.
     """
-    outputs = _loaded().batch_norm_relu(x=images, scale=scale, offset=offset, epsilon=epsilon, max_value=max_value)
-    return Normalized(*outputs)
+    kernel = load().batch_norm_relu
+    outputs, *statistics = kernel(x=images, scale=scale, offset=offset, epsilon=epsilon, max_value=max_value)
+    return Normalized(outputs, *map(tf.stop_gradient, statistics))
 
 
 @cache
-def _loaded() -> Any:
+def load() -> Any:
+    """The module of the compiled operations, loaded once.
+
+    Raises:
+        ConfigError: It cannot be loaded.
+    """
     try:
         operations = tf.load_op_library(str(library()))
     except tf.errors.OpError as error:
         raise ConfigError(
             f"the compiled kernel {library()} cannot be loaded: {error.message}",
-            remedy="install the package anew, or delete that file: TensorFlow's own kernels do the same",
+            remedy="delete that file: TensorFlow's own kernels do the same, a little slower",
         ) from error
 
     @tf.RegisterGradient("BatchNormRelu")  # type: ignore[untyped-decorator]

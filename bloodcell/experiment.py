@@ -177,7 +177,7 @@ def _environment(spec: ExperimentSpec, device: str, settings: Settings) -> dict[
         "dataset": spec.dataset,
         "dataset_version": spec.dataset_version,
         "seed": spec.config.seed,
-        "kernels": "own and TensorFlow's" if device == "CPU" and is_compiled() else "TensorFlow's",
+        "own_kernel": "compiled" if is_compiled() else "not compiled",
     }
 
 

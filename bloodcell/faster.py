@@ -30,7 +30,8 @@ def successions(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]
     """Pairs of layers that are called once each, the second of which alone reads what the first has computed.
 
     Args:
-        model: As built, of layers one after another or as a graph; those that it is made of are not looked into.
+        model: As built, of layers one after another or as a graph. Models that it is made of are not looked into, and
+            others that share its layers are not seen.
     """
     readers: defaultdict[int, list[keras.Layer]] = defaultdict(list)
     called_once = [layer for layer in model.layers if len(layer._inbound_nodes) == 1]

@@ -34,7 +34,7 @@ TRAINING_SIDE = (
 _COMPUTING = (("tensorflow", "tensorflow-cpu"), ("keras",))
 """Packages that compute it, each by all of its names."""
 
-_CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "requirements-*.txt")
+_CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "setup.py", "requirements-*.txt")
 """What of a checkout runs: a grid file that a user put beside it changes no code."""
 
 _INSTRUCTIONS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")

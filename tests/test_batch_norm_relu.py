@@ -16,6 +16,7 @@ from bloodcell import batch_norm_relu, faster
 from bloodcell.batch_norm import fuse, with_relu
 from bloodcell.batch_norm_relu import is_compiled
 from bloodcell.config import ExperimentConfig
+from bloodcell.errors import ConfigError
 from bloodcell.model import build_model
 from tests.test_batch_norm import assert_close
 
@@ -67,6 +68,17 @@ def test_outputs_statistics_and_gradients_are_exact_within_float32(shape, max_va
 
 
 @compiled
+@pytest.mark.parametrize(("first", "others"), [(100.0, 0.0), (0.0, 1000.0), (-5000.0, 3.0)])
+def test_a_first_position_unlike_the_others_spoils_no_variance(first, others):
+    images = np.random.default_rng(0).normal(others, 0.5, (8, 28, 28, 8)).astype(np.float32)
+    images[0, 0, 0] = first
+    found = kernel(images, np.ones(8, np.float32), np.zeros(8, np.float32))
+    wanted = images.astype(np.float64).reshape(-1, 8)
+    np.testing.assert_allclose(found.mean, wanted.mean(0), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.variance, wanted.var(0), rtol=1e-4)
+
+
+@compiled
 def test_what_is_not_a_number_stays_so():
     images, scale, offset, _ = values((2, 3, 3, 8))
     images = images.numpy()
@@ -78,7 +90,12 @@ def test_what_is_not_a_number_stays_so():
 
 @compiled
 @pytest.mark.parametrize(
-    ("shape", "scale", "message"), [((0, 3, 3, 8), 8, "must have positions"), ((2, 3, 3, 8), 7, r"input 1 has .*\[7\]")]
+    ("shape", "scale", "message"),
+    [
+        ((0, 3, 3, 8), [8], "must have positions"),
+        ((2, 3, 3, 8), [7], r"input 1 has .*\[7\]"),
+        ((2, 3, 3, 8), [2, 4], r"input 1 has .*\[2,4\]"),
+    ],
 )
 def test_shapes_that_do_not_fit(shape, scale, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
@@ -89,7 +106,7 @@ _WITH_THREADS = """
 import sys, tensorflow as tf, numpy as np, zlib
 from tests.test_batch_norm_relu import kernel, values
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
-*inputs, upstream = values((32, 16, 16, 32))
+*inputs, upstream = values((32, 32, 32, 64))
 with tf.GradientTape() as tape:
     tape.watch(inputs)
     found = kernel(*inputs)
@@ -122,6 +139,17 @@ def test_another_source_or_tensorflow_is_not_taken_for_this_one(tmp_path, monkey
     monkeypatch.setattr(tf, "__version__", "2.99.0")
     names.add(batch_norm_relu.library().name)
     assert len(names) == 3
+
+
+@compiled
+def test_one_that_cannot_be_loaded_is_said_by_name(tmp_path, monkeypatch):
+    broken = tmp_path / "batch_norm_relu-0.so"
+    broken.write_bytes(b"no library")
+    monkeypatch.setattr(batch_norm_relu, "library", lambda: broken)
+    monkeypatch.setattr(bloodcell.batch_norm, "load", batch_norm_relu.load.__wrapped__)  # it may be loaded already
+    with pytest.raises(ConfigError, match=r"batch_norm_relu-0\.so cannot be loaded") as raised:
+        build_model(ExperimentConfig(backbone="MobileNet", weights="none", width=0.25, image_size=32), classes=4)
+    assert "delete that file" in raised.value.remedy
 
 
 def network(activation: keras.Layer, **options) -> keras.Model:
@@ -186,6 +214,13 @@ def test_a_layer_that_was_frozen_meanwhile_keeps_its_statistics():
     assert_close([found, *ours.layers[1].variables], [wanted, *before], 1e-6)
 
 
+@pytest.fixture
+def as_if_compiled(monkeypatch):
+    """So that a machine without a compiler finds a wrong choice too."""
+    monkeypatch.setattr(bloodcell.batch_norm, "is_compiled", lambda: True)
+    monkeypatch.setattr(bloodcell.batch_norm, "load", lambda: None)
+
+
 def frozen(model: keras.Model) -> None:
     model.layers[1].trainable = False
 
@@ -202,7 +237,7 @@ def frozen(model: keras.Model) -> None:
     ],
     ids=["leaky", "threshold", "bfloat16", "elu", "dropout", "frozen"],
 )
-def test_what_the_kernel_does_not_compute_stays_two_layers(activation, change):
+def test_what_the_kernel_does_not_compute_stays_two_layers(as_if_compiled, activation, change):
     model = network(activation())
     fuse(model)
     if change:
@@ -211,7 +246,7 @@ def test_what_the_kernel_does_not_compute_stays_two_layers(activation, change):
 
 
 @pytest.mark.parametrize("what", ["the output", "another reader", "a layer called twice", "a ReLU called twice"])
-def test_what_is_read_besides_stays_two_layers(what):
+def test_what_is_read_besides_stays_two_layers(as_if_compiled, what):
     image = keras.Input((8, 8, 3))
     layer, relu = keras.layers.BatchNormalization(), keras.layers.ReLU()
     normalized = layer(image)
@@ -225,6 +260,13 @@ def test_what_is_read_besides_stays_two_layers(what):
     else:
         outputs.append(relu(image))
     model = keras.Model(image, outputs)
+    fuse(model)
+    assert with_relu(model) == {}
+
+
+@pytest.mark.parametrize("options", [{"dtype": "mixed_bfloat16"}, {"activity_regularizer": "l2"}])
+def test_a_normalisation_that_the_kernel_does_not_compute_stays(as_if_compiled, options):
+    model = network(keras.layers.ReLU(), **options)
     fuse(model)
     assert with_relu(model) == {}
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -22,14 +23,29 @@ class Computed(BaseModel):
     Attributes:
         device: Where the product was computed.
         gpus: Names of the GPUs that TensorFlow sees.
-        correct: Whether the product is right, and on a CPU what the kernel has computed.
-        has_kernel: Whether the kernel of `bloodcell.batch_norm_relu` is compiled.
+        correct: Whether the product is right.
     """
 
     device: str
     gpus: tuple[str, ...]
     correct: bool
-    has_kernel: bool
+
+
+class Kernel(BaseModel):
+    """What the kernel of `bloodcell.batch_norm_relu` did in the probe, where it is compiled.
+
+    Attributes:
+        correct: Whether outputs and gradients are right.
+    """
+
+    correct: bool
+
+
+class Probed(NamedTuple):
+    """What the probe answered; of the kernel None where it is not compiled."""
+
+    computed: Computed
+    kernel: Kernel | None
 
 
 def checks() -> Iterator[Check]:
@@ -37,17 +53,17 @@ def checks() -> Iterator[Check]:
     if find_spec("tensorflow") is None:
         return
     try:
-        computed = probe()
+        computed, own = probe()
     except ConfigError as error:
         yield failure("computing", error)
         return
     yield product(computed)
     yield gpus(computed.gpus, os.environ)
     if not computed.gpus:
-        yield kernel(compiled=computed.has_kernel)
+        yield kernel(own)
 
 
-def probe() -> Computed:
+def probe() -> Probed:
     """Have TensorFlow compute in a process of its own.
 
     Where TensorFlow does not fit the processor or the driver it ends its process, and would take the doctor along.
@@ -66,9 +82,11 @@ def probe() -> Computed:
         raise ConfigError(
             f"TensorFlow did not multiply two matrices in {_PATIENCE_SECONDS} s", remedy="look at the load and the GPU"
         ) from error
-    if child.returncode:
+    computed, *kernels = child.stdout.splitlines() or [""]
+    if not computed:
         raise ended(child.returncode, child.stderr)
-    return Computed.model_validate_json(child.stdout.splitlines()[-1])
+    own = Kernel.model_validate_json(kernels[0]) if kernels else None
+    return Probed(Computed.model_validate_json(computed), Kernel(correct=False) if child.returncode else own)
 
 
 def ended(code: int, said: str) -> ConfigError:
@@ -98,14 +116,18 @@ def product(computed: Computed) -> Check:
     return ok("computing", f"a product of matrices is right on {computed.device.rpartition('device:')[2]}")
 
 
-def kernel(*, compiled: bool) -> Check:
-    """Whether the kernel is there that this project has for CPUs.
+def kernel(own: Kernel | None) -> Check:
+    """Whether the kernel is there that this project has for CPUs, and computes.
 
     Args:
-        compiled: Whether it was compiled.
+        own: What it did; None where it is not compiled.
     """
-    if compiled:
-        return ok("kernel", "that for batch normalisation with ReLU on a CPU is compiled")
+    if own and own.correct:
+        return ok("kernel", "that for batch normalisation with ReLU on a CPU is compiled, and right")
+    if own:
+        broken = "that for batch normalisation with ReLU on a CPU is compiled, and cannot be loaded or computes wrongly"
+        remedy = "delete the package's batch_norm_relu-*.so: TensorFlow's own kernels do the same, a little slower"
+        return failure("kernel", ConfigError(broken, remedy=remedy))
     return warning(
         "kernel",
         "that for batch normalisation with ReLU on a CPU is not compiled: MobileNet trains a tenth slower",

@@ -10,7 +10,7 @@ _MACHINE = {
     "processor": "processor",
     "threads": "number of CPU threads",
     "oneDNN": "oneDNN",
-    "kernels": "kernels",
+    "own_kernel": "own kernel",
 }
 """What learning time depends on beside the settings, by key of the environment."""
 

@@ -129,7 +129,7 @@ def split_text(protocol: str, info: DatasetInfo) -> str:
 
 
 def _environment(done: Sequence[FinishedRow]) -> Iterator[tuple[str, str]]:
-    for key in ("device", "processor", "threads", "oneDNN", "kernels", "platform", "python", "git_commit"):
+    for key in ("device", "processor", "threads", "oneDNN", "own_kernel", "platform", "python", "git_commit"):
         yield from _agreed(noun(key), [(row, result, result.environment.get(key)) for row, result in _runs(done)])
     packages = dict.fromkeys(name for _, result in _runs(done) for name in _packages(result))
     for name in packages:

@@ -1,4 +1,5 @@
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -24,7 +25,7 @@ def test_tensorflow_computes_here():
     product, gpus, kernel = compute.checks()
     assert product.status == "ok"
     assert gpus.about == "GPUs"
-    assert kernel == compute.kernel(compiled=is_compiled())
+    assert (kernel.about, kernel.status) == ("kernel", "ok" if is_compiled() else "warn")
 
 
 def test_a_processor_that_tensorflow_does_not_fit(broken_tensorflow):
@@ -53,12 +54,25 @@ def test_a_machine_without_tensorflow_is_not_asked_to_compute(monkeypatch):
 
 
 def test_a_wrong_product():
-    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False, has_kernel=True))
+    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False))
     assert check.status == "FAIL"
 
 
+@pytest.mark.parametrize("program", ["os.kill(os.getpid(), 7)", "print('{\"correct\": false}')"])
+def test_a_kernel_that_is_broken_is_not_taken_for_a_broken_machine(tmp_path, monkeypatch, program):
+    computed = Computed(device="/device:CPU:0", gpus=(), correct=True).model_dump_json()
+    probe = f"import os\nprint({computed!r}, flush=True)\n{program}\n"
+    (tmp_path / "probe").write_text(probe)
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda _, **options: run([sys.executable, tmp_path / "probe"], **options))
+    product, _, kernel = compute.checks()
+    assert product.status == "ok"
+    assert (kernel.status, kernel.exit_code) == ("FAIL", 78)
+    assert "batch_norm_relu-*.so" in kernel.remedy
+
+
 def test_what_to_do_where_the_kernel_is_not_compiled():
-    check = compute.kernel(compiled=False)
+    check = compute.kernel(None)
     assert check.status == "warn"
     assert "g++" in check.remedy
 
