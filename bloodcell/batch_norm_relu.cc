@@ -235,8 +235,8 @@ class Forward : public BatchNormRelu {
     float* mean = means->flat<float>().data();
     float* variance = variances->flat<float>().data();
 
-    // Means and sums of squared differences from them, of so many positions: Chan, Golub and LeVeque (1983), "Algorithms
-    // for computing the sample variance", formulas 2.1a and 2.1b.
+    // Means of so many positions, and the sums of squared differences from them, to which those of a block are joined:
+    // T. Chan, G. Golub and R. LeVeque, Algorithms for computing the sample variance (The American Statistician, 1983).
     std::vector<double> so_far(channels), differences(channels);
     int64_t merged = 0;
     const Blocks blocks(positions, channels);

@@ -130,7 +130,7 @@ def kernel(own: Kernel | None) -> Check:
         return failure("kernel", ConfigError(broken, remedy=remedy))
     return warning(
         "kernel",
-        "that for batch normalisation with ReLU on a CPU is not compiled: MobileNet trains a tenth slower",
+        "that for batch normalisation with ReLU on a CPU is not compiled: MobileNet trains slower",
         remedy="with a C++ compiler, as Debian's g++: pip install --no-deps --no-build-isolation --editable .; or "
         "build the image on a base that has one",
     )
