@@ -3,7 +3,6 @@
 All else is in pyproject.toml. Without the kernel the package works as well, and trains a little slower on a CPU.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -16,12 +15,13 @@ from setuptools.command.build_ext import build_ext
 
 SOURCE = "bloodcell/batch_norm_relu.cc"
 ASK = """import json, tensorflow as tf
-print(json.dumps([tf.__version__, tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()]))"""
+from bloodcell.batch_norm_relu import library
+print(json.dumps([library().name, tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()]))"""
 
 
 @cache
 def tensorflow() -> Any:
-    """Its version and what it says to compile and to link with; None where it cannot be imported.
+    """The library's name, and what TensorFlow says to compile and to link with; None where it cannot be imported.
 
     Asked of another process: on a processor that it does not fit TensorFlow ends the one that imports it.
     """
@@ -30,7 +30,7 @@ def tensorflow() -> Any:
 
 
 class BuildKernel(build_ext):
-    """Compile as TensorFlow says, to a file whose name tells the source and the TensorFlow that it is for."""
+    """Compile as TensorFlow says, to the file that `bloodcell.batch_norm_relu` loads."""
 
     def build_extension(self, extension: Extension) -> None:
         """Compile; a failure leaves the package without the kernel, as the extension is optional."""
@@ -45,9 +45,8 @@ class BuildKernel(build_ext):
         super().build_extension(extension)
 
     def get_ext_filename(self, fullname: str) -> str:
-        """As `bloodcell.batch_norm_relu.library` expects it."""
-        digest = hashlib.sha256(f"{tensorflow()[0]}\0{Path(SOURCE).read_text(encoding='utf-8')}".encode())
-        return str(Path(*fullname.split(".")[:-1], f"batch_norm_relu-{digest.hexdigest()[:12]}.so"))
+        """Its name, without that of a Python, which it has nothing of."""
+        return str(Path(*fullname.split(".")[:-1], tensorflow()[0]))
 
 
 setup(

@@ -34,6 +34,7 @@ def successions(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]
             others that share its layers are not seen.
     """
     readers: defaultdict[int, list[keras.Layer]] = defaultdict(list)
+    # Keras tells of a layer's calls in no other way: `input` and `output` are those of the first.
     called_once = [layer for layer in model.layers if len(layer._inbound_nodes) == 1]
     for layer in model.layers:
         for node in layer._inbound_nodes:
