@@ -82,6 +82,8 @@ def test_a_grid_run_by_a_worker_leaves_no_credential_though_the_store_quotes_the
         environment = host.environment(address, AWS_SESSION_TOKEN=planted.token)
         with seen_meanwhile(command_lines) as lines, prefect.worker("grids", "secretive", environment):
             run = prefect.wait(prefect.start("grid/blood-cell", grid=grid), seconds=300)
+            # Prefect sends logs in a thread, seconds after the state; what has no worker any more is not sent.
+            prefect.eventually(lambda: b"OddRefusal" in prefect_records(prefect)["API: logs"])
     assert run.state.is_failed()
     assert "1 of 2 experiments failed.\nrefused: cannot use experiments/" in run.state.message
     places = everywhere(host) | {"command lines": b"\n".join(lines)}
