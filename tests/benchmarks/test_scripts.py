@@ -26,7 +26,7 @@ from benchmarks import (
 )
 from benchmarks.photographs import Published
 from benchmarks.results import Figure, Result, read_results
-from benchmarks.throughput import BARS, Shape
+from benchmarks.throughput import BARS, SHAPES, Shape
 from bloodcell import training
 from bloodcell.backbones import BACKBONES
 from bloodcell.grids import load_grid
@@ -55,6 +55,10 @@ def test_throughput(tmp_path):
         "throughput-onednn-mobilenet-0.25-32",
     ]
     assert result.rows[0]["ours, images/s"] > 0
+
+
+def test_every_backbone_is_measured_by_default():
+    assert {shape.backbone for shape in SHAPES} == set(BACKBONES)
 
 
 def test_a_shape_of_the_bars_keeps_its_bar():
