@@ -142,7 +142,7 @@ lock: $(INSTALLED)
 	$(COMPILE) --extra gpu -c requirements-cpu.txt -o requirements-gpu.txt
 	$(COMPILE) --extra dev --extra local -c requirements-cpu.txt -o requirements-dev.txt
 
-$(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml setup.py bloodcell/batch_norm_relu.cc
+$(INSTALLED): requirements-$(EXTRA).txt requirements-dev.txt pyproject.toml setup.py bloodcell/batch_norm_relu.cc bloodcell/batch_norm_relu.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python {sys.version.split()[0]} found; 3.11 or newer is needed: make PYTHON=<python3.11>")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo 'installing into .venv, which takes two to four minutes'

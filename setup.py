@@ -14,9 +14,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCE = "bloodcell/batch_norm_relu.cc"
-ASK = """import json, tensorflow as tf
-from bloodcell.batch_norm_relu import library
-print(json.dumps([library().name, tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()]))"""
+ASK = """import json, sys, tensorflow as tf
+sys.path.insert(0, sys.argv[1])
+from bloodcell.batch_norm_relu import FLAGS, library
+print(json.dumps([library().name, [*FLAGS, *tf.sysconfig.get_compile_flags()], tf.sysconfig.get_link_flags()]))"""
 
 
 @cache
@@ -25,8 +26,12 @@ def tensorflow() -> Any:
 
     Asked of another process: on a processor that it does not fit TensorFlow ends the one that imports it.
     """
-    asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=False)
-    return None if asked.returncode else json.loads(asked.stdout.splitlines()[-1])
+    here = str(Path(__file__).parent)
+    asked = subprocess.run([sys.executable, "-c", ASK, here], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        sys.stderr.write(f"the kernel is not compiled: {asked.stderr}\n")  # pip shows it with --verbose
+        return None
+    return json.loads(asked.stdout.splitlines()[-1])
 
 
 class BuildKernel(build_ext):
@@ -37,7 +42,7 @@ class BuildKernel(build_ext):
         _, compiling, linking = tensorflow()
         # As a system's headers, of which a compiler shows no warnings.
         includes = [flag.replace("-I", "-isystem", 1) for flag in compiling]
-        extension.extra_compile_args += ["-O3", "-g0", "-fno-trapping-math", *includes]
+        extension.extra_compile_args += includes
         extension.extra_link_args += linking
         target = Path(self.get_ext_fullpath(extension.name))
         for other in target.parent.glob("batch_norm_relu-*.so"):  # of an older source, which a wheel would hold too

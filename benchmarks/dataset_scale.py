@@ -5,7 +5,8 @@ them, in one zip. Each step runs in a process of its own, so that its peak memor
 without the pages of mapped files, which the kernel takes back at will. Imports are not timed.
 
 Memory is not flat in the images: push, split and audit hold the manifest, a row of a table for each image; the images
-themselves pass through in shards.
+themselves pass through in shards. The flow of a grid run, which stays as long as its trainings, holds none of it: the
+audit is made in a process of its own, and an experiment assigns its images itself.
 """
 
 import csv

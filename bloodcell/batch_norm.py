@@ -5,6 +5,7 @@ of a MobileNet's training step. `FusedBatchNormV3` does the same in one operatio
 learns on a CPU, `bloodcell.batch_norm_relu` does it in one with the ReLU that follows.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from math import inf
 from typing import Any
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from bloodcell.batch_norm_relu import batch_norm_relu, is_compiled, load
 from bloodcell.faster import Faster, layers, successions
+from bloodcell.provenance import NOT_USED
 
 
 class BatchNormalization(Faster, keras.layers.BatchNormalization):  # type: ignore[misc]
@@ -94,7 +96,7 @@ def fuse(model: keras.Model) -> None:
 def with_relu(model: keras.Model) -> dict[keras.Layer, type]:
     """The layers that one kernel computes with the ReLU after them, and these, with the classes by which they learn.
 
-    See `bloodcell.faster.learning_step`. The kernel is of float32. There are none where it is not compiled.
+    See `bloodcell.faster.learning_step`. There are none where the kernel is not compiled.
 
     Args:
         model: As from `fuse`, its layers frozen that are to be; models that it is made of are not looked into.
@@ -102,15 +104,35 @@ def with_relu(model: keras.Model) -> dict[keras.Layer, type]:
     Raises:
         ConfigError: The compiled kernel cannot be loaded.
     """
-    classes: dict[keras.Layer, type] = {}
-    if not is_compiled():
-        return classes
+    pairs = list(_pairs(model))
+    if not pairs or not is_compiled():
+        return {}
     load()  # Keras would wrap its error in one of its own
+    classes: dict[keras.Layer, type] = {}
+    for layer, activation, cut_off in pairs:
+        classes |= {layer: _class_with_relu(cut_off), activation: _PassedOn}
+    return classes
+
+
+def own_kernel(model: keras.Model, device: str) -> str:
+    """What environment.json says of the kernel: whether it was there, if the model would learn by it at all.
+
+    Args:
+        model: As from `bloodcell.model.build_model`.
+        device: Where it has learnt: `CPU`, or the GPU's name.
+    """
+    backbones = (layer for layer in model.layers if isinstance(layer, keras.Model))
+    if device != "CPU" or not any(any(_pairs(backbone)) for backbone in backbones):
+        return NOT_USED
+    return "compiled" if is_compiled() else "not compiled"
+
+
+def _pairs(model: keras.Model) -> Iterator[tuple[BatchNormalization, keras.Layer, float]]:
+    """The layers that the kernel, which is of float32, computes with the ReLU after them, and where that cuts off."""
     for layer, activation in successions(model):
         cut_off = _cut_off(activation)
         if type(layer) is BatchNormalization and _is_plain(layer) and cut_off is not None:
-            classes |= {layer: _class_with_relu(cut_off), activation: _PassedOn}
-    return classes
+            yield layer, activation, cut_off
 
 
 def _is_plain(layer: BatchNormalization) -> bool:

@@ -85,7 +85,8 @@ FOR_EACH_PROCESSOR void Normalize(const float* __restrict x, int64_t positions, 
   }
 }
 
-// Of the gradient of an output what the ReLU lets through; `centred` is the input without its mean.
+// Of the gradient of an output what the ReLU lets through; `centred` is the input without its mean. At the top itself
+// that is nothing, as with TensorFlow's ReLU6; so it is at an infinite output where there is no top.
 inline float LetThrough(float dy, float centred, float slope, float offset, float top) {
   const float value = slope * centred + offset;
   return (value > 0.0f) & (value < top) ? dy : 0.0f;

@@ -5,6 +5,7 @@ are computed one after the other by TensorFlow's kernels, to the same numbers wi
 """
 
 import hashlib
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ import tensorflow as tf
 from bloodcell.errors import ConfigError
 
 SOURCE = Path(__file__).with_name("batch_norm_relu.cc")
+
+FLAGS = ("-O3", "-g0", "-DNDEBUG", "-fno-trapping-math")
+"""Of the compiler, beside TensorFlow's own; by NDEBUG the headers mean what they meant in TensorFlow's releases."""
 
 
 class Normalized(NamedTuple):
@@ -25,14 +29,15 @@ class Normalized(NamedTuple):
 
 
 def library() -> Path:
-    """Where the compiled kernel is, if it is: a name that no other source and no other TensorFlow has."""
-    digest = hashlib.sha256(f"{tf.__version__}\0{SOURCE.read_text(encoding='utf-8')}".encode())
-    return SOURCE.with_name(f"batch_norm_relu-{digest.hexdigest()[:12]}.so")
+    """Where the compiled kernel is, if it is: a name that no other source, platform or build of TensorFlow has."""
+    tensorflow = (tf.__version__, tf.version.GIT_VERSION, tf.version.COMPILER_VERSION)
+    made_of = "\0".join((*tensorflow, sysconfig.get_platform(), *FLAGS, SOURCE.read_text(encoding="utf-8")))
+    return SOURCE.with_name(f"batch_norm_relu-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.so")
 
 
 @cache
 def is_compiled() -> bool:
-    """Whether the kernel is there, for this source and this TensorFlow."""
+    """Whether the kernel is there, for this source, platform and TensorFlow."""
     return library().exists()
 
 
@@ -44,7 +49,7 @@ def batch_norm_relu(
     S. Ioffe and C. Szegedy, Batch Normalization (2015), https://arxiv.org/abs/1502.03167, algorithm 1.
 
     Args:
-        images: float32, channels last.
+        images: float32 of shape (..., channels), with a position at least.
         scale: float32 of shape (channels,); gamma.
         offset: float32 of shape (channels,); beta.
         epsilon: Added to the variance.

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bloodcell import artifacts
 from bloodcell.artifacts import SPLITS, ExperimentResult, ExperimentSpec, SplitMetrics
-from bloodcell.batch_norm_relu import is_compiled
+from bloodcell.batch_norm import own_kernel
 from bloodcell.checkpoints import Checkpoints
 from bloodcell.config import ExperimentConfig
 from bloodcell.data import splits
@@ -100,7 +100,7 @@ def _run(store: Store, spec: ExperimentSpec, settings: Settings, interruption: I
     probabilities = predict(model, config, examples, on_step=_sign_of_life())
     predictions = predictions_table(manifest.iloc[rows], examples.split.iloc[rows], probabilities, info.labels)
     metrics = score(predictions, info.labels)
-    provenance = _environment(spec, device, settings)
+    provenance = _environment(spec, device, settings) | {"own_kernel": own_kernel(model, device)}
     if artifacts.is_done(store, key):  # before its files would be written over
         emit(_dropped(key))
         return
@@ -177,7 +177,6 @@ def _environment(spec: ExperimentSpec, device: str, settings: Settings) -> dict[
         "dataset": spec.dataset,
         "dataset_version": spec.dataset_version,
         "seed": spec.config.seed,
-        "own_kernel": "compiled" if is_compiled() else "not compiled",
     }
 
 

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 
 class Faster:
@@ -52,12 +51,9 @@ def learning_step(model: keras.Model, classes: Mapping[keras.Layer, type]) -> Ca
 
     Args:
         model: The model.
-        classes: By layer. On a GPU they are not used: cuDNN has its own ways, and may have the images in another
-            layout.
+        classes: By layer.
     """
     stock_step: Callable[[Any], Any] = model.train_step
-    if tf.config.list_physical_devices("GPU"):
-        return stock_step
 
     def step(data: Any) -> Any:
         with exchanged(classes):

@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from bloodcell import adam, batch_norm, convolutions, faster
 from bloodcell.augmentation import move_at_once
@@ -115,8 +116,9 @@ def _build(config: ExperimentConfig, classes: int, weights: Path | None) -> kera
         jit_compile=False,
     )
     adam.fuse(model.optimizer)
-    faster_layers = convolutions.pointwise(model) | batch_norm.with_relu(backbone)
-    model.train_step = faster.learning_step(model, faster_layers)
+    if not tf.config.list_physical_devices("GPU"):  # cuDNN has its own ways, and may have the images in another layout
+        faster_layers = convolutions.pointwise(model) | batch_norm.with_relu(backbone)
+        model.train_step = faster.learning_step(model, faster_layers)
     return model
 
 

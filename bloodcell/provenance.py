@@ -40,6 +40,9 @@ _CODE = ("bloodcell", "tasks", "flows", "deployments", "pyproject.toml", "setup.
 _INSTRUCTIONS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")
 """By which oneDNN chooses its kernels, as Linux names them."""
 
+NOT_USED = "not used"
+"""What environment.json says of the kernel of `bloodcell.batch_norm_relu` where a training has no use for it."""
+
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow", "prefect")
 
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import sysconfig
 from functools import partial
 from math import inf, nan
 
@@ -13,11 +14,12 @@ import tensorflow as tf
 
 import bloodcell.batch_norm
 from bloodcell import batch_norm_relu, faster
-from bloodcell.batch_norm import fuse, with_relu
+from bloodcell.batch_norm import fuse, own_kernel, with_relu
 from bloodcell.batch_norm_relu import is_compiled
 from bloodcell.config import ExperimentConfig
 from bloodcell.errors import ConfigError
 from bloodcell.model import build_model
+from bloodcell.provenance import NOT_USED
 from tests.test_batch_norm import assert_close
 
 compiled = pytest.mark.skipif(not is_compiled(), reason="the kernel was not compiled, for want of a C++ compiler")
@@ -79,6 +81,32 @@ def test_a_first_position_unlike_the_others_spoils_no_variance(first, others):
 
 
 @compiled
+def test_blocks_of_unlike_means_have_the_variance_of_all():
+    images = np.random.default_rng(0).normal(0.0, 0.5, (8, 28, 28, 8)).astype(np.float32)
+    images[4:] += 10.0
+    found = kernel(images, np.ones(8, np.float32), np.zeros(8, np.float32))
+    wanted = images.astype(np.float64).reshape(-1, 8)
+    np.testing.assert_allclose(found.mean, wanted.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found.variance, wanted.var(0), rtol=1e-6)
+
+
+@compiled
+def test_a_gradient_that_is_read_besides_is_not_written_over():
+    images, scale, offset, upstream = values((8, 13, 11, 130))
+
+    @tf.function
+    def both(factor: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = kernel(images, scale, offset).outputs
+        of_outputs = upstream * factor  # made in the graph, so that the kernel could take its place
+        return of_outputs, tape.gradient(outputs, images, of_outputs)
+
+    of_outputs, _ = both(tf.constant(2.0))
+    np.testing.assert_array_equal(of_outputs, 2 * upstream)
+
+
+@compiled
 def test_what_is_not_a_number_stays_so():
     images, scale, offset, _ = values((2, 3, 3, 8))
     images = images.numpy()
@@ -131,25 +159,60 @@ def test_it_is_compiled_where_there_is_a_compiler():
     )
 
 
-def test_another_source_or_tensorflow_is_not_taken_for_this_one(tmp_path, monkeypatch):
+def test_what_was_made_of_other_things_is_not_taken_for_this_one(tmp_path, monkeypatch):
     names = {batch_norm_relu.library().name}
     monkeypatch.setattr(batch_norm_relu, "SOURCE", tmp_path / "batch_norm_relu.cc")
     batch_norm_relu.SOURCE.write_text("// changed")
     names.add(batch_norm_relu.library().name)
     monkeypatch.setattr(tf, "__version__", "2.99.0")
     names.add(batch_norm_relu.library().name)
-    assert len(names) == 3
+    monkeypatch.setattr(batch_norm_relu, "FLAGS", ("-Ofast",))
+    names.add(batch_norm_relu.library().name)
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "linux-aarch64")
+    names.add(batch_norm_relu.library().name)
+    assert len(names) == 5
 
 
-@compiled
-def test_one_that_cannot_be_loaded_is_said_by_name(tmp_path, monkeypatch):
+@pytest.fixture
+def broken_library(tmp_path, monkeypatch):
+    """A compiled kernel that cannot be loaded."""
     broken = tmp_path / "batch_norm_relu-0.so"
     broken.write_bytes(b"no library")
     monkeypatch.setattr(batch_norm_relu, "library", lambda: broken)
+    monkeypatch.setattr(bloodcell.batch_norm, "is_compiled", lambda: True)
     monkeypatch.setattr(bloodcell.batch_norm, "load", batch_norm_relu.load.__wrapped__)  # it may be loaded already
+
+
+MOBILENET = ExperimentConfig(backbone="MobileNet", weights="none", width=0.25, image_size=32)
+
+
+def test_one_that_cannot_be_loaded_is_said_by_name(broken_library):
     with pytest.raises(ConfigError, match=r"batch_norm_relu-0\.so cannot be loaded") as raised:
-        build_model(ExperimentConfig(backbone="MobileNet", weights="none", width=0.25, image_size=32), classes=4)
+        build_model(MOBILENET, classes=4)
     assert "delete that file" in raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    "change", [{"backbone": "VGG16", "width": 1.0}, {"trainable": "head"}, {"precision": "mixed_bfloat16"}]
+)
+def test_one_that_cannot_be_loaded_is_no_harm_to_a_model_that_has_no_use_for_it(broken_library, change):
+    model = build_model(ExperimentConfig.model_validate(MOBILENET.model_dump() | change), classes=4)
+    assert own_kernel(model, "CPU") == NOT_USED
+
+
+def test_on_a_gpu_a_model_learns_by_the_layers_that_score(broken_library, monkeypatch):
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [gpu])
+    model = build_model(MOBILENET, classes=4)
+    assert model.train_step.__func__ is keras.Model.train_step
+    assert own_kernel(model, "Tesla T4") == NOT_USED
+
+
+@pytest.mark.parametrize(("is_there", "said"), [(True, "compiled"), (False, "not compiled")])
+def test_a_result_tells_whether_it_was_there(monkeypatch, is_there, said):
+    model = build_model(MOBILENET, classes=4)
+    monkeypatch.setattr(bloodcell.batch_norm, "is_compiled", lambda: is_there)
+    assert own_kernel(model, "CPU") == said
 
 
 def network(activation: keras.Layer, **options) -> keras.Model:
@@ -290,9 +353,8 @@ def test_what_a_backbone_has_of_them(backbone, pairs):
 
 
 @compiled
-def test_a_built_model_learns_by_the_kernel_and_is_saved_and_scored_without():
-    config = ExperimentConfig(backbone="MobileNet", weights="none", width=0.25, image_size=32)
-    model = build_model(config, classes=4)
+def test_a_built_model_learns_by_the_kernel_and_scores_without():
+    model = build_model(MOBILENET, classes=4)
     images, labels = tf.zeros((4, 32, 32, 3), tf.uint8), tf.range(4)
     graphs = [
         tf.function(step).get_concrete_function((images, labels)).graph

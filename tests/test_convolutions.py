@@ -98,13 +98,6 @@ def test_a_step_that_fails_leaves_the_layers_keras_own():
     assert type(model.layers[0]) is keras.layers.Conv2D
 
 
-def test_on_a_gpu_the_step_is_that_of_keras(monkeypatch):
-    model = keras.Sequential([keras.Input((8, 8, 6)), keras.layers.Conv2D(5, 1)])
-    model.train_step = lambda _: {}
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU:0"])
-    assert learning_step(model, convolutions.pointwise(model)) is model.train_step
-
-
 @pytest.mark.parametrize("options", [{"strides": 2}, {"kernel_size": 3}, {"groups": 2}])
 def test_another_convolution_learns_as_keras_has_it(options):
     _, ours = pair(lambda: [keras.layers.Conv2D(**{"filters": 4, "kernel_size": 1} | options)])

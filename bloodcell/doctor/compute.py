@@ -24,15 +24,17 @@ class Computed(BaseModel):
         device: Where the product was computed.
         gpus: Names of the GPUs that TensorFlow sees.
         correct: Whether the product is right.
+        kernel: Whether it runs the kernel of `bloodcell.batch_norm_relu` next: one is compiled, and a CPU computes.
     """
 
     device: str
     gpus: tuple[str, ...]
     correct: bool
+    kernel: bool
 
 
 class Kernel(BaseModel):
-    """What the kernel of `bloodcell.batch_norm_relu` did in the probe, where it is compiled.
+    """What that kernel did in the probe.
 
     Attributes:
         correct: Whether outputs and gradients are right.
@@ -42,7 +44,7 @@ class Kernel(BaseModel):
 
 
 class Probed(NamedTuple):
-    """What the probe answered; of the kernel None where it is not compiled."""
+    """What the probe answered; of the kernel None where it did not run."""
 
     computed: Computed
     kernel: Kernel | None
@@ -82,11 +84,14 @@ def probe() -> Probed:
         raise ConfigError(
             f"TensorFlow did not multiply two matrices in {_PATIENCE_SECONDS} s", remedy="look at the load and the GPU"
         ) from error
-    computed, *kernels = child.stdout.splitlines() or [""]
-    if not computed:
+    # Others print too when they are imported: a plugin of TensorFlow, the site's own module.
+    answers = [line for line in child.stdout.splitlines() if line.startswith("{")]
+    computed = Computed.model_validate_json(answers[0]) if answers else None
+    if computed is None or (child.returncode and not computed.kernel):
         raise ended(child.returncode, child.stderr)
-    own = Kernel.model_validate_json(kernels[0]) if kernels else None
-    return Probed(Computed.model_validate_json(computed), Kernel(correct=False) if child.returncode else own)
+    if child.returncode:
+        return Probed(computed, Kernel(correct=False))
+    return Probed(computed, Kernel.model_validate_json(answers[1]) if computed.kernel else None)
 
 
 def ended(code: int, said: str) -> ConfigError:
@@ -131,8 +136,8 @@ def kernel(own: Kernel | None) -> Check:
     return warning(
         "kernel",
         "that for batch normalisation with ReLU on a CPU is not compiled: MobileNet trains slower",
-        remedy="with a C++ compiler, as Debian's g++: pip install --no-deps --no-build-isolation --editable .; or "
-        "build the image on a base that has one",
+        remedy="with a C++ compiler, as Debian's g++, run pip install --verbose --no-deps --no-build-isolation "
+        "--editable . and see what it says; or build the image on a base that has one",
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bloodcell.formatting import listed
+from bloodcell.provenance import NOT_USED
 from bloodcell.report.rows import FinishedRow
 
 _MACHINE = {
@@ -21,6 +22,7 @@ def machine_differences(done: Sequence[FinishedRow]) -> tuple[str, ...]:
     differences = []
     for key, name in _MACHINE.items():
         values = dict.fromkeys(str(result.environment.get(key) or "not recorded") for result in results)
+        values.pop(NOT_USED, None)  # a matter of the training, not of its machine
         if len(values) > 1:
             differences.append(f"{name} {listed(list(values))}")
     return tuple(differences)

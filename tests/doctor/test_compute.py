@@ -54,21 +54,42 @@ def test_a_machine_without_tensorflow_is_not_asked_to_compute(monkeypatch):
 
 
 def test_a_wrong_product():
-    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False))
+    check = compute.product(Computed(device="/device:GPU:0", gpus=("T4",), correct=False, kernel=False))
     assert check.status == "FAIL"
 
 
-@pytest.mark.parametrize("program", ["os.kill(os.getpid(), 7)", "print('{\"correct\": false}')"])
-def test_a_kernel_that_is_broken_is_not_taken_for_a_broken_machine(tmp_path, monkeypatch, program):
-    computed = Computed(device="/device:CPU:0", gpus=(), correct=True).model_dump_json()
-    probe = f"import os\nprint({computed!r}, flush=True)\n{program}\n"
-    (tmp_path / "probe").write_text(probe)
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """Puts a program in the place of the probe, which prints what it computed, and goes on as it is told."""
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda _, **options: run([sys.executable, tmp_path / "probe"], **options))
+
+    def put(program: str, *, kernel: bool) -> None:
+        computed = Computed(device="/device:CPU:0", gpus=(), correct=True, kernel=kernel).model_dump_json()
+        (tmp_path / "probe").write_text(f"import os\nprint('a plugin')\nprint({computed!r}, flush=True)\n{program}\n")
+
+    return put
+
+
+@pytest.mark.parametrize("program", ["os.kill(os.getpid(), 7)", "print('{\"correct\": false}')"])
+def test_a_kernel_that_is_broken_is_not_taken_for_a_broken_machine(probe, program):
+    probe(program, kernel=True)
     product, _, kernel = compute.checks()
     assert product.status == "ok"
     assert (kernel.status, kernel.exit_code) == ("FAIL", 78)
     assert "batch_norm_relu-*.so" in kernel.remedy
+
+
+def test_an_end_without_a_kernel_is_not_laid_on_it(probe):
+    probe("os.kill(os.getpid(), 7)", kernel=False)
+    (check,) = compute.checks()
+    assert (check.about, check.status) == ("computing", "FAIL")
+
+
+def test_what_others_print_is_no_answer(probe):
+    probe("print('goodbye')", kernel=False)
+    product, _, kernel = compute.checks()
+    assert (product.status, kernel.status) == ("ok", "warn")
 
 
 def test_what_to_do_where_the_kernel_is_not_compiled():

@@ -123,6 +123,15 @@ def test_more_threads_are_no_other_device(make, figures, grid):
     assert "Learning time, in the same order, is" in same.markdown
 
 
+@pytest.mark.parametrize(("first", "compares"), [("compiled", True), ("not used", True), ("not compiled", False)])
+def test_a_row_without_use_for_the_kernel_is_of_no_other_machine(make, figures, grid, first, compares):
+    rows = {
+        name: figures(0.8, environment={"own_kernel": state})
+        for name, state in zip("ab", (first, "compiled"), strict=True)
+    }
+    assert ("Learning times do not compare" not in make(grid, rows).opening) == compares
+
+
 @pytest.mark.parametrize(
     ("protocol", "test", "validation"),
     [("source", 0, 0), ("folder", 0, 2000), ("folder", 74, 2000), ("pooled", 2500, 1999)],
