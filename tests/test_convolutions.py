@@ -190,9 +190,11 @@ def test_a_step_of_a_built_model_is_traced_with_products_and_its_score_without()
     assert not scored
 
 
-def test_a_network_learns_by_the_gradients_of_the_stock_one():
+@pytest.mark.parametrize("backbone", ["MobileNet", "InceptionV3", "ResNet50"])
+def test_a_network_learns_by_the_gradients_of_the_stock_one(backbone):
     """With all that is exchanged at once, in training, from activations of the size of one."""
-    models = [keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3)) for _ in range(2)]
+    build = getattr(keras.applications, backbone)
+    models = [build(include_top=False, weights=None, input_shape=(80, 80, 3)) for _ in range(2)]
     rng = np.random.default_rng(4)
     for variable in models[0].variables:
         if "gamma" in variable.path:
@@ -204,6 +206,9 @@ def test_a_network_learns_by_the_gradients_of_the_stock_one():
     pad_within(models[1])
     wanted, found = stock_learning(models[0]), learning(models[1])
     assert 0.5 < np.abs(found[0]).mean() < 5
-    for one, other in zip(found, wanted, strict=True):  # rounding takes some values to the other side of a ReLU's edge
-        assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other)
+    # Rounding takes some values to the other side of a ReLU's edge, and is all that the gradient of a bias before batch
+    # normalisation has, which is zero.
+    nothing = 1e-6 * max(map(np.linalg.norm, wanted[1:]))
+    for one, other in zip(found, wanted, strict=True):
+        assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other) + nothing
     assert_close(models[1].non_trainable_variables, models[0].non_trainable_variables, 1e-3)
