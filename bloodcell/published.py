@@ -84,7 +84,7 @@ def published_runs(store: Store, grid: str | None = None) -> list[PublishedRun]:
     if not grids:
         raise ObjectNotFoundError(
             f"{store.url} holds no report",
-            remedy="run a grid first, as `make demo` does; or set BLOODCELL_STORE to where one ran",
+            remedy="run a grid, or wait for the end of one that runs; or set BLOODCELL_STORE to where one ran",
         )
     raise ObjectNotFoundError(
         f"grid is {grid!r}; {store.url} holds reports of {', '.join(grids)}", remedy="choose one of these"

@@ -18,7 +18,8 @@ bucket      {store} at {endpoint}
 Next, in a shell:
     source {env}
     prefect deployment run grid/demo --watch
-    bloodcell report fetch --open"""
+    bloodcell report fetch --open
+How far its trainings are the UI shows, and {log}."""
 
 
 @click.group()
@@ -44,6 +45,7 @@ def up(stack: Stack, /, **ports: int | None) -> None:
             store=own.variables["BLOODCELL_STORE"],
             endpoint=own.variables["AWS_ENDPOINT_URL"],
             env=_shown(stack.folder / "env"),
+            log=_shown(stack.folder / "worker.log"),
         )
     )
 
