@@ -34,8 +34,15 @@ def running(folder: Path) -> dict[str, list[psutil.Process]]:
         folder: The stack's.
     """
     found: dict[str, list[psutil.Process]] = {}
-    for process in psutil.process_iter(["environ", "cmdline"]):
-        if (process.info["environ"] or {}).get(MARK) == str(folder):  # None where it is another user's
+    processes = list(psutil.process_iter(["ppid", "environ", "cmdline"]))
+    marked = {
+        process.pid
+        for process in processes
+        if (process.info["environ"] or {}).get(MARK) == str(folder)  # None where it is another user's
+    }
+    for process in processes:
+        # The title that a forked experiment gives itself is written over its environment; its parent still has one.
+        if marked & {process.pid, process.info["ppid"]}:
             found.setdefault(kind_of(process.info["cmdline"] or ()), []).append(process)
     return found
 

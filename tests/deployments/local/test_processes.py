@@ -56,6 +56,28 @@ def test_kinds(command, kind):
     assert kind_of(command) == kind
 
 
+FORKED = """
+import os, time
+if not os.fork():
+    from setproctitle import setproctitle
+    setproctitle("python -m bloodcell run --key 0")
+time.sleep(600)
+"""
+
+
+def test_a_process_whose_title_is_written_over_its_mark_is_found_by_its_parent(launch, tmp_path):
+    parent = launch(code=FORKED)
+
+    def experiments() -> list[psutil.Process]:
+        return [process for process in running(tmp_path).get(FLOW_RUN, []) if "--key" in process.cmdline()[0]]
+
+    until(experiments)
+    (forked,) = experiments()
+    assert forked.ppid() == parent.pid
+    assert not forked.environ()
+    forked.kill()
+
+
 def test_a_stacks_processes_are_found_by_their_mark_and_by_no_other(launch, tmp_path):
     worker = launch("worker", "start")
     other = subprocess.Popen(SLEEP, env=dict(os.environ) | {MARK: f"{tmp_path}-other"})
