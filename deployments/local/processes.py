@@ -41,7 +41,8 @@ def running(folder: Path) -> dict[str, list[psutil.Process]]:
         if (process.info["environ"] or {}).get(MARK) == str(folder)  # None where it is another user's
     }
     for process in processes:
-        # The title that a forked experiment gives itself is written over its environment; its parent still has one.
+        # The title that a forked experiment gives itself is written over its environment; its parent still has one, and
+        # without a parent it ends by itself.
         if marked & {process.pid, process.info["ppid"]}:
             found.setdefault(kind_of(process.info["cmdline"] or ()), []).append(process)
     return found
