@@ -67,7 +67,7 @@ def test_the_run_that_is_meant_is_found(store, add):
 def test_what_is_not_there_is_named_with_what_is(store, add):
     with pytest.raises(ObjectNotFoundError, match="holds no report") as caught:
         find_run(store)
-    assert "make demo" in caught.value.remedy
+    assert "run a grid, or wait for the end of one" in caught.value.remedy
     add("one", "20261101T020000Z-aaaaaa")
     add("other", "20261102T020000Z-bbbbbb")
     with pytest.raises(ObjectNotFoundError, match=r"grid is 'none'; .* holds reports of one, other"):
