@@ -7,6 +7,7 @@ import mimetypes
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -17,7 +18,7 @@ from bloodcell.errors import CorruptObjectError, ObjectNotFoundError, TransientE
 from bloodcell.files import sha256_of, storage_errors, whole_file
 from bloodcell.store.base import WEEK, Progress, parts_of
 from bloodcell.store.s3_client import TRANSFER_THREADS, renewed_client, s3_client
-from bloodcell.store.s3_errors import code_of, is_expiry, s3_errors
+from bloodcell.store.s3_errors import is_expiry, s3_errors, status_of
 from bloodcell.store.s3_patience import PATIENCE, Patience
 from bloodcell.store.s3_requests import Found, get, keys, look
 from bloodcell.store.s3_transfers import Watcher, finish
@@ -194,7 +195,7 @@ class S3Store:
                 Bucket=self._bucket, Key=self._key(name), Body=data, IfNoneMatch="*", **_description(name, digest)
             )
         except ClientError as error:
-            if code_of(error) != "PreconditionFailed":
+            if status_of(error) != HTTPStatus.PRECONDITION_FAILED:
                 raise
             # Where the reply to an earlier try was lost, this one meets what that one has written.
             tried = tried or error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0

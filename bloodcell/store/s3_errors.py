@@ -69,14 +69,18 @@ def code_of(error: botocore.ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+def status_of(error: botocore.ClientError) -> int:
+    """The HTTP status of the server's reply, which is known even where the code was lost with the reply's body."""
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
 def is_expiry(error: BaseException | None) -> bool:
     """Whether the server says that temporary credentials are over."""
     return isinstance(error, botocore.ClientError) and CODES.get(code_of(error)) is EXPIRED
 
 
 def _meaning_of_reply(error: botocore.ClientError) -> Meaning:
-    code = code_of(error)
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    code, status = code_of(error), status_of(error)
     if code not in CODES and (status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
         return BUSY
     return CODES.get(code) or Meaning(

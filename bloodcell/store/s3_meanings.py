@@ -142,10 +142,12 @@ CODES: dict[str, Meaning] = {
     "IncompleteBody": _GARBLED,
     "ConditionalRequestConflict": _MEANWHILE,
     "OperationAborted": _MEANWHILE,
+    "409": _MEANWHILE,
     "PreconditionFailed": _MEANWHILE,
+    "412": _MEANWHILE,
     "NoSuchUpload": _MEANWHILE,
 }
-"""By the code of the server's reply; a reply without a body has its HTTP status for a code."""
+"""By the code of the server's reply; a reply whose body is empty or cut short has its HTTP status for a code."""
 
 EXCEPTIONS: dict[type[Exception], Meaning] = {
     botocore.NoCredentialsError: Meaning(

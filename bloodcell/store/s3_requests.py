@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
 from s3transfer.utils import S3_RETRYABLE_DOWNLOAD_ERRORS
 
-from bloodcell.store.s3_errors import code_of
+from bloodcell.store.s3_errors import status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,7 +28,7 @@ def look(client: "S3Client", bucket: str, key: str) -> Found:
     try:
         reply, _ = _get(client, {"Bucket": bucket, "Key": key, "Range": "bytes=0-0"}, 1)
     except ClientError as error:
-        if code_of(error) != "InvalidRange":
+        if status_of(error) != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         head = client.head_object(Bucket=bucket, Key=key)  # it is empty
         return Found(head["ContentLength"], head["ETag"], head["Metadata"])

@@ -28,6 +28,10 @@ from tests.store.aws import set_aws
 SECRET = "the-secret-of-this-test"
 LASTING = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET}
 KEYS = LASTING | {"AWS_SESSION_TOKEN": f"{SECRET}-token"}
+PRECONDITION_FAILED = b"<Error><Code>PreconditionFailed</Code></Error>"
+whole_and_cut_short = pytest.mark.parametrize(
+    "body", [PRECONDITION_FAILED, PRECONDITION_FAILED[:20], b""], ids=["whole", "cut short", "none"]
+)
 
 
 def free_port() -> int:
@@ -115,8 +119,9 @@ def test_a_download_that_is_cut_short_goes_on(scripted, tmp_path):
     assert requests == ["GET", "GET", "GET"]
 
 
-def test_an_object_that_changes_while_it_is_downloaded(scripted, tmp_path):
-    changed = reply(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+@whole_and_cut_short
+def test_an_object_that_changes_while_it_is_downloaded(scripted, tmp_path, body):
+    changed = reply(412, body)
     store, requests = scripted(DESCRIBED, changed)
     with pytest.raises(TransientError, match="written or deleted meanwhile"):
         store.download("a", tmp_path / "out")
@@ -145,8 +150,9 @@ def test_a_server_that_fails_for_long(scripted):
     assert requests == ["GET"] * 4
 
 
-def test_an_object_that_was_created_though_the_reply_was_lost(scripted):
-    refused = reply(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+@whole_and_cut_short
+def test_an_object_that_was_created_though_the_reply_was_lost(scripted, body):
+    refused = reply(412, body)
     ours = reply(
         200, b"b", ETag='"1"', x_amz_meta_sha256="277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
     )
@@ -165,6 +171,12 @@ def test_whether_an_object_exists_takes_one_request(scripted):
     assert store.exists("a")
     assert not store.exists("b")
     assert requests == ["GET", "GET"]
+
+
+def test_an_object_without_a_byte_exists(scripted):
+    store, requests = scripted(reply(416, b"<Error><Co"), reply(200, ETag='"1"'))
+    assert store.exists("a")
+    assert requests == ["GET", "HEAD"]
 
 
 def test_a_store_that_is_down_is_told_within_seconds(monkeypatch):
