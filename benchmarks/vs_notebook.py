@@ -120,7 +120,7 @@ def _rows(rounds: list[Round]) -> list[Row]:
 @options.data
 @options.weights
 @options.trainings
-@click.option("--seeds", default=2, show_default=True, help="Rounds, each with a seed of its own.")
+@click.option("--seeds", default=3, show_default=True, help="Rounds, each with a seed of its own.")
 @click.option("--row", "names", multiple=True, default=tuple(notebook.ROWS), help="One of the seven; all otherwise.")
 @click.option("--slots", default="auto", show_default=True, help="BLOODCELL_SLOTS of our side.")
 @options.results
