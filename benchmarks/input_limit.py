@@ -131,8 +131,8 @@ def compare(
 @click.option("--model", "models", multiple=True, default=_SHAPES, show_default=True, metavar="BACKBONE[:SIDE[:WIDTH]]")
 @click.option("--count", default=2000, show_default=True, help="Images of an epoch, validation included.")
 @click.option("--batch-size", default=32, show_default=True)
-@options.starts
-@click.option("--rounds", default=7, show_default=True, help="Epochs of each process.")
+@click.option("--starts", default=5, show_default=True, help="How often all processes are started anew.")
+@click.option("--rounds", default=5, show_default=True, help="Epochs of each process.")
 @options.threads
 @options.results
 def main(data: Path | None, models: tuple[str, ...], count: int, folder: Path, **settings: int) -> None:
