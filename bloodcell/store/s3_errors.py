@@ -65,8 +65,8 @@ def _translation(error: BaseException, url: str, name: str, endpoint: str, *, se
 
 
 def code_of(error: botocore.ClientError) -> str:
-    """The code of the server's reply."""
-    return error.response["Error"]["Code"]
+    """The code of the server's reply; its HTTP status where it has none."""
+    return error.response["Error"].get("Code") or str(status_of(error))
 
 
 def status_of(error: botocore.ClientError) -> int:
@@ -84,7 +84,9 @@ def _meaning_of_reply(error: botocore.ClientError) -> Meaning:
     if code not in CODES and (status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
         return BUSY
     return CODES.get(code) or Meaning(
-        StorageError, error.response["Error"]["Message"], "look the code up in the server's documentation"
+        StorageError,
+        error.response["Error"].get("Message") or "the server does not say why",
+        "look the code up in the server's documentation",
     )
 
 

@@ -145,6 +145,7 @@ CODES: dict[str, Meaning] = {
     "409": _MEANWHILE,
     "PreconditionFailed": _MEANWHILE,
     "412": _MEANWHILE,
+    "416": _MEANWHILE,
     "NoSuchUpload": _MEANWHILE,
 }
 """By the code of the server's reply; a reply whose body is empty or cut short has its HTTP status for a code."""

@@ -28,10 +28,6 @@ from tests.store.aws import set_aws
 SECRET = "the-secret-of-this-test"
 LASTING = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET}
 KEYS = LASTING | {"AWS_SESSION_TOKEN": f"{SECRET}-token"}
-PRECONDITION_FAILED = b"<Error><Code>PreconditionFailed</Code></Error>"
-whole_and_cut_short = pytest.mark.parametrize(
-    "body", [PRECONDITION_FAILED, PRECONDITION_FAILED[:20], b""], ids=["whole", "cut short", "none"]
-)
 
 
 def free_port() -> int:
@@ -97,6 +93,17 @@ def no_reply(handler: BaseHTTPRequestHandler) -> None:
 CUT_SHORT = reply(200, b"by", of=5)
 WHOLE = reply(200, b"bytes")
 DESCRIBED = reply(206, b"b", Content_Range="bytes 0-0/5", ETag='"1"')
+_MEANWHILE = b"<Error><Code>PreconditionFailed</Code></Error>"
+written_meanwhile = pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param(reply(412, _MEANWHILE), id="whole"),
+        pytest.param(reply(412, _MEANWHILE[:20], of=len(_MEANWHILE)), id="cut short"),
+        pytest.param(reply(412), id="no body"),
+        pytest.param(reply(412, b"<Error/>"), id="no code"),
+        pytest.param(reply(412, b"<html></html>"), id="of a gateway"),
+    ],
+)
 
 
 def test_a_reply_that_is_cut_short_is_asked_for_again(scripted):
@@ -119,10 +126,9 @@ def test_a_download_that_is_cut_short_goes_on(scripted, tmp_path):
     assert requests == ["GET", "GET", "GET"]
 
 
-@whole_and_cut_short
-def test_an_object_that_changes_while_it_is_downloaded(scripted, tmp_path, body):
-    changed = reply(412, body)
-    store, requests = scripted(DESCRIBED, changed)
+@written_meanwhile
+def test_an_object_that_changes_while_it_is_downloaded(scripted, tmp_path, refused):
+    store, requests = scripted(DESCRIBED, refused)
     with pytest.raises(TransientError, match="written or deleted meanwhile"):
         store.download("a", tmp_path / "out")
     assert requests == ["GET", "GET"]
@@ -150,9 +156,8 @@ def test_a_server_that_fails_for_long(scripted):
     assert requests == ["GET"] * 4
 
 
-@whole_and_cut_short
-def test_an_object_that_was_created_though_the_reply_was_lost(scripted, body):
-    refused = reply(412, body)
+@written_meanwhile
+def test_an_object_that_was_created_though_the_reply_was_lost(scripted, refused):
     ours = reply(
         200, b"b", ETag='"1"', x_amz_meta_sha256="277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
     )
@@ -174,7 +179,7 @@ def test_whether_an_object_exists_takes_one_request(scripted):
 
 
 def test_an_object_without_a_byte_exists(scripted):
-    store, requests = scripted(reply(416, b"<Error><Co"), reply(200, ETag='"1"'))
+    store, requests = scripted(reply(416, b"<Error><Co", of=40), reply(200, ETag='"1"'))
     assert store.exists("a")
     assert requests == ["GET", "HEAD"]
 
@@ -213,6 +218,8 @@ def test_a_store_that_is_down_is_told_within_seconds(monkeypatch):
         ("InternalError", 500, TransientError, "overloaded", "again later"),
         ("OddOverload", 429, TransientError, "overloaded", "again later"),
         ("ConditionalRequestConflict", 409, TransientError, "meanwhile", "run again"),
+        ("409", 409, TransientError, "meanwhile", "run again"),
+        ("416", 416, TransientError, "meanwhile", "run again"),
         ("OddRefusal", 400, StorageError, "what the server says", "look the code up"),
     ],
 )
