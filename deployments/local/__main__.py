@@ -9,6 +9,7 @@ import click
 from bloodcell.errors import BloodcellError
 from deployments.local import processes
 from deployments.local.configuration import CHECKOUT
+from deployments.local.processes import WORKER
 from deployments.local.stack import Stack
 
 _NEXT = """
@@ -19,7 +20,7 @@ Next, in a shell:
     source {env}
     prefect deployment run grid/demo --watch
     bloodcell report fetch --open
-How far its trainings are the UI shows, and {log}."""
+The UI and {log} show how far the trainings are."""
 
 
 @click.group()
@@ -45,7 +46,7 @@ def up(stack: Stack, /, **ports: int | None) -> None:
             store=own.variables["BLOODCELL_STORE"],
             endpoint=own.variables["AWS_ENDPOINT_URL"],
             env=_shown(stack.folder / "env"),
-            log=_shown(stack.folder / "worker.log"),
+            log=_shown(stack.log_of(WORKER)),
         )
     )
 

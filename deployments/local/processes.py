@@ -1,4 +1,7 @@
-"""The processes of a stack. They bear its mark in their environment, so that no file of process ids can be wrong."""
+"""The processes of a stack. They bear its mark in their environment, so that no file of process ids can be wrong.
+
+A forked experiment's title is written over its environment: it is known by the mark of its parent.
+"""
 
 import signal
 import subprocess
@@ -34,16 +37,15 @@ def running(folder: Path) -> dict[str, list[psutil.Process]]:
         folder: The stack's.
     """
     found: dict[str, list[psutil.Process]] = {}
-    processes = list(psutil.process_iter(["ppid", "environ", "cmdline"]))
-    marked = {
-        process.pid
-        for process in processes
-        if (process.info["environ"] or {}).get(MARK) == str(folder)  # None where it is another user's
-    }
+    processes = [
+        process
+        for process in psutil.process_iter(["ppid", "status", "environ", "cmdline"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+    marks = {process.pid: (process.info["environ"] or {}).get(MARK) for process in processes}
     for process in processes:
-        # The title that a forked experiment gives itself is written over its environment; its parent still has one, and
-        # without a parent it ends by itself.
-        if marked & {process.pid, process.info["ppid"]}:
+        mark = marks[process.pid] if process.info["environ"] else marks.get(process.info["ppid"])
+        if mark == str(folder):
             found.setdefault(kind_of(process.info["cmdline"] or ()), []).append(process)
     return found
 

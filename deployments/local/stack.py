@@ -41,6 +41,10 @@ class Stack:
         self.folder = folder.resolve()
         self._say = say
 
+    def log_of(self, kind: str) -> Path:
+        """The file that a server of Prefect's prints to."""
+        return self.folder / f"{kind.lower().replace(' ', '-')}.log"
+
     def up(self, ports: Mapping[str, int], inherited: Mapping[str, str]) -> Configuration:
         """Start what does not run, and return when all is ready.
 
@@ -129,7 +133,7 @@ class Stack:
             self._start(PREFECT_SERVER, command, environment, lambda: orchestration.is_healthy(own.api))
 
     def _start(self, kind: str, command: list[str], environment: Mapping[str, str], ready: Callable[[], bool]) -> None:
-        log = self.folder / f"{kind.lower().replace(' ', '-')}.log"
+        log = self.log_of(kind)
         server = processes.start(command, {**environment, MARK: str(self.folder)}, log)
         processes.wait_until(ready, server, kind, log)
         self._say(f"{kind}: process {server.pid}, log {log}")

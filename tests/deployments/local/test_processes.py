@@ -73,9 +73,18 @@ def test_a_process_whose_title_is_written_over_its_mark_is_found_by_its_parent(l
 
     until(experiments)
     (forked,) = experiments()
-    assert forked.ppid() == parent.pid
-    assert not forked.environ()
-    forked.kill()
+    try:
+        assert forked.ppid() == parent.pid
+        until(lambda: not forked.environ())  # which is a moment after the title
+        assert experiments() == [forked]
+    finally:
+        forked.kill()
+
+
+def test_a_process_that_has_ended_is_not_found_though_its_parent_has_not_asked(launch, tmp_path):
+    parent = launch(code="import os, time; os.fork() or os._exit(0); time.sleep(600)")
+    until(lambda: any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process(parent.pid).children()))
+    assert [process.pid for process in running(tmp_path)[FLOW_RUN]] == [parent.pid]
 
 
 def test_a_stacks_processes_are_found_by_their_mark_and_by_no_other(launch, tmp_path):

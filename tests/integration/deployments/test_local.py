@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from deployments.local.ports import is_free
-from deployments.local.processes import FLOW_RUN, PREFECT_SERVER, S3_SERVER, WORKER, running
+from deployments.local.processes import FLOW_RUN, PREFECT_SERVER, S3_SERVER, WORKER
+from tests.chaos.victims import experiments
 from tests.integration.deployments.conftest import ROOT, has_ended
 
 SERVERS = {PREFECT_SERVER, S3_SERVER, WORKER}
@@ -15,10 +16,6 @@ LONG = {"epochs": 500}
 
 def is_training(stack) -> bool:
     return " 1/500 " in stack.log()
-
-
-def experiments(stack) -> list[psutil.Process]:
-    return [process for process in running(stack.folder).get(FLOW_RUN, []) if "bloodcell" in process.cmdline()]
 
 
 def test_a_fresh_stack_runs_the_demo_and_its_report_is_fetched(stack, tmp_path):
@@ -66,8 +63,8 @@ def test_a_night_waits_for_the_one_before_and_skips_itself_when_that_took_too_lo
 
 def test_up_after_a_crash_repairs(stack, small_grid):
     lost = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG | {"seed": 1})
-    stack.wait(lost, lambda run: experiments(stack))
-    orphans = experiments(stack)
+    stack.wait(lost, lambda run: experiments(stack.folder))
+    orphans = experiments(stack.folder)
     for kind in (PREFECT_SERVER, WORKER):  # the server first: at a power cut nobody tells it of the others
         stack.kill(kind)
     stack.kill(FLOW_RUN, but=orphans)
@@ -80,7 +77,7 @@ def test_up_after_a_crash_repairs(stack, small_grid):
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert "ran when its process was killed" in repaired.stdout
     assert set(stack.processes()) == SERVERS
-    assert not any(process.is_running() for process in orphans)
+    assert psutil.wait_procs(orphans, timeout=30)[1] == []  # a forked one sees for itself that its parent is gone
     assert stack.wait(lost, has_ended, seconds=5).state.is_crashed()
     after = stack.wait(stack.start("grid/blood-cell", grid=small_grid), has_ended)  # the slot is free
     assert after.state.is_completed(), after.state.message
@@ -88,7 +85,7 @@ def test_up_after_a_crash_repairs(stack, small_grid):
 
 def test_down_leaves_nothing_running_and_keeps_the_data(stack, small_grid, tmp_path):
     run_id = stack.start("grid/blood-cell", grid=small_grid, overrides=LONG | {"seed": 2})
-    stack.wait(run_id, lambda run: experiments(stack))
+    stack.wait(run_id, lambda run: experiments(stack.folder))
     ended = stack.make("down")
     assert ended.returncode == 0, ended.stderr
     assert "cancelling small on synthetic" in ended.stdout
