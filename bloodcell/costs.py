@@ -24,9 +24,9 @@ _BACKWARD = 2.0
 _AUGMENTATION = 150.0
 """Multiply-adds that take as long as to augment a pixel.
 
-Measured beside MobileNet(0.25) on one thread, at 128 and 224 px: 120 to 180 (docs/adr/0017), and on a processor with
-AVX-512, by the kernel of docs/adr/0021, 68 to 79, which is 3% of a step. Larger networks do more multiply-adds in that
-time; but there it is a hundredth of a step and less.
+Measured beside MobileNet(0.25) on one thread, at 128 and 224 px: 120 to 180; on a processor with AVX-512, which trains
+it by the kernel of docs/adr/0021, 68 to 79, so that a step there is taken for 3% longer than it is. Larger networks do
+more multiply-adds in that time; but of their step it is a hundredth and less.
 """
 
 
