@@ -193,6 +193,7 @@ def test_a_step_of_a_built_model_is_traced_with_products_and_its_score_without()
 @pytest.mark.parametrize("backbone", ["MobileNet", "InceptionV3", "ResNet50"])
 def test_a_network_learns_by_the_gradients_of_the_stock_one(backbone):
     """With all that is exchanged at once, in training, from activations of the size of one."""
+    keras.utils.set_random_seed(4)
     build = getattr(keras.applications, backbone)
     models = [build(include_top=False, weights=None, input_shape=(80, 80, 3)) for _ in range(2)]
     rng = np.random.default_rng(4)

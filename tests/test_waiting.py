@@ -90,7 +90,7 @@ def test_the_numbers_are_those_of_plain_fit_to_the_bit_and_the_model_is_an_ordin
 
 @pytest.mark.parametrize(
     ("late", "computing", "at_least", "below"),
-    [(0.3, 0.0, 0.6, 1.5), (0.05, 0.6, 0.03, 0.3)],
+    [(0.3, 0.0, 0.6, 1.5), (0.5, 1.0, 0.3, 1.0)],
     ids=["late batches are waited for", "a batch that is made while the device computes is not"],
 )
 def test_the_time_in_which_batches_are_late_counts_and_no_other(monkeypatch, thread, late, computing, at_least, below):

@@ -133,7 +133,7 @@ def test_closing_ends_what_it_does_and_who_waits_for_it(process):
 
 def test_a_signal_that_interrupts_a_call_leaves_no_answer_for_the_next(process):
     process.call(os.getpid)
-    interrupting = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    interrupting = threading.Timer(1.0, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupting.start()
     with pytest.raises(KeyboardInterrupt):

@@ -114,7 +114,7 @@ def test_an_experiment_is_a_flow_run_that_people_recognise_and_its_states_are_to
     assert run.parameters == {"key": workers.key, "store": store.url}
     for state in (Scheduled(), Pending(), Running(), Completed(name="Trained")):
         workers.set(state)
-        until(lambda name=state.name: running.said()[-1] == name)
+        until(lambda name=state.name: running.said()[-1:] == [name])
     assert running.result() == Exit(0)
     assert running.said()[0] == f"sent to the work pool: blood-cell · basic, {url_for(run)}"
     assert running.said()[-3:] == ["Pending", "Running", "Trained"]
@@ -268,13 +268,13 @@ def test_one_that_was_scheduled_anew_and_then_claimed_in_vain_is_given_up_too(st
 
 
 def test_one_that_waits_or_whose_infrastructure_starts_is_not_given_up(start, workers):
-    running = start(claim_limit=1)
+    running = start(claim_limit=4)
     with pytest.raises(TimeoutError):
-        running.ended.result(timeout=2)
+        running.ended.result(timeout=5)
     workers.set(Pending())
     workers.client.update_flow_run(workers.run().id, infrastructure_pid="unix://host:1")
     with pytest.raises(TimeoutError):
-        running.ended.result(timeout=2)
+        running.ended.result(timeout=5)
 
 
 def test_one_that_runs_too_long_is_cancelled(start, workers):
@@ -299,7 +299,7 @@ def test_stop_cancels_and_starts_nothing_more(start, workers, state):
         workers.set(Cancelled())
     with pytest.raises(StoppedError):
         running.result()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert workers.run().state.is_cancelled()
     with pytest.raises(StoppedError):
         running.runner.run("another", "row", print, print)

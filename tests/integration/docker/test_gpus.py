@@ -84,4 +84,4 @@ def test_a_container_that_waits_for_its_start_keeps_its_gpu(make_runner, engine_
             waiting.result(timeout=3)
         assert lines == ["basic waits for a GPU: all of 0 are in use"]
         holder.remove()
-        assert waiting.result(timeout=10).code == 0
+        assert waiting.result(timeout=60).code == 0

@@ -82,9 +82,9 @@ def test_one_that_takes_longer_than_silence_may_is_left_alone_while_it_talks(mak
     assert len(lines) == 200  # in ten seconds
 
 
-@pytest.mark.parametrize("key", ["hang", "deaf"])
-def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine_client, key):
-    runner = make_runner(grace=1)
+@pytest.mark.parametrize(("key", "grace", "within"), [("hang", 60, 45), ("deaf", 1, 15)])
+def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine_client, key, grace, within):
+    runner = make_runner(grace=grace)
     begun = threading.Event()
     with ThreadPoolExecutor() as pool:
         running = pool.submit(runner.run, key, "basic", print, lambda line: begun.set())
@@ -92,8 +92,8 @@ def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine
         began = time.monotonic()
         runner.stop()
         with pytest.raises(StoppedError):
-            running.result(timeout=20)
-    assert time.monotonic() - began < 6
+            running.result(timeout=60)
+    assert time.monotonic() - began < within
     assert experiments(engine_client) == []
     with pytest.raises(StoppedError):
         runner.run("talk", "basic", print, print)
@@ -207,14 +207,15 @@ def test_a_killed_grid_runs_containers_are_reaped_at_the_next_start_and_a_living
 
 def test_an_engine_that_restarts_under_an_experiment_loses_no_line(make_runner, engine):
     """Every connection breaks, and the engine is away for a while; the experiment is not."""
-    lines, restarts = [], engine.restarts
+    lines, restarts, restarting = [], engine.restarts, threading.Thread(target=engine.restart)
 
     def disturb(line: str) -> None:
         lines.append(line)
         if line == "line 20":
-            threading.Thread(target=engine.restart).start()
+            restarting.start()
 
     ended = make_runner().run("count", "basic", print, disturb)
+    restarting.join()
     assert engine.restarts == restarts + 1
     assert ended.code == 0
     assert lines == [f"line {number}" for number in range(1, 201)]

