@@ -24,8 +24,8 @@ case "$3" in
   talk*)    epoch 1; echo a plain line; echo to stderr >&2; epoch 2 ;;
   bad)      echo '{"event": "error", "problem": "bad data", "remedy": "mend it"}'; exit 65 ;;
   eat)      exec python3 -c 'x = b"x" * 2**30' ;;
-  hang*)    echo hanging; trap 'echo asked to stop; exit 143' TERM; while :; do sleep 0.1; done ;;
-  deaf)     echo deaf; trap '' TERM; while :; do sleep 0.1; done ;;
+  hang*)    trap 'echo asked to stop; exit 143' TERM; echo hanging; while :; do sleep 0.1; done ;;
+  deaf)     trap '' TERM; echo deaf; while :; do sleep 0.1; done ;;
   count)    for number in $(seq 1 200); do echo line $number; sleep 0.05; done ;;
   gpu*)     began=$(date +%s.%N); sleep 1; echo "$NVIDIA_VISIBLE_DEVICES $began $(date +%s.%N)" ;;
   confess)  id -u; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls /var/run/docker.sock 2>&1
