@@ -82,7 +82,7 @@ def test_one_that_takes_longer_than_silence_may_is_left_alone_while_it_talks(mak
     assert len(lines) == 200  # in ten seconds
 
 
-@pytest.mark.parametrize(("key", "grace", "within"), [("hang", 60, 45), ("deaf", 1, 15)])
+@pytest.mark.parametrize(("key", "grace", "within"), [("hang", 25, 20), ("deaf", 1, 15)])
 def test_stop_sends_sigterm_and_after_the_grace_time_sigkill(make_runner, engine_client, key, grace, within):
     runner = make_runner(grace=grace)
     begun = threading.Event()
