@@ -123,7 +123,7 @@ def test_an_interrupted_listener_leaves_no_child(settings, script):
 
 
 @pytest.mark.parametrize(
-    ("on_sigterm", "grace"), [("signal.SIG_DFL", 60), ("signal.SIG_IGN", 1)], ids=["obeys", "is killed"]
+    ("on_sigterm", "grace"), [("signal.SIG_DFL", 25), ("signal.SIG_IGN", 1)], ids=["obeys", "is killed"]
 )
 def test_stop_ends_the_children_and_starts_no_more(settings, script, on_sigterm, grace):
     script(

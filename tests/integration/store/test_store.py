@@ -112,7 +112,7 @@ def test_a_link_opens_the_object_without_keys(s3_store, name, media_type):
 
 def test_a_link_expires(s3_store):
     s3_store.write("a", b"")
-    link = s3_store.link("a", lasting=timedelta(seconds=4))  # of the second in which it is signed
+    link = s3_store.link("a", lasting=timedelta(seconds=4))  # from the start of the second in which it is signed
     urllib.request.urlopen(link).close()
     time.sleep(5.1)
     with pytest.raises(urllib.error.HTTPError, match="403"):
